@@ -1,0 +1,23 @@
+//! Identifiers and names, one newtype each.
+
+use crate::wire::id;
+
+id! {
+    /// The id of a stored interaction, for example `v1_ChdPU0F4…`. Opaque.
+    pub struct InteractionId;
+
+    /// The id that joins a tool call with its result (`id` on calls, `call_id` on results).
+    pub struct CallId;
+
+    /// The id of one stream event, the point from which a stream can be resumed. Opaque.
+    pub struct EventId;
+
+    /// The name of a model, for example `gemini-3.8-flash`.
+    pub struct ModelId;
+
+    /// The name of an agent, for example `deep-research-preview-04-2026`.
+    pub struct AgentId;
+
+    /// The id of a sandbox that agents work in.
+    pub struct EnvironmentId;
+}

@@ -1,0 +1,173 @@
+//! The input of an interaction.
+
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::wire::{Inspect, Path, Unmodelled};
+use crate::{Content, FunctionResult, Step, UserInput};
+
+/// What is put in: a text, one content, one turn of several contents, or steps.
+///
+/// On the wire it is untagged: a string, an object, or an array whose first element
+/// tells whether it is a list of contents (one user turn) or of steps (a history, or results).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Input {
+    /// One user turn of text.
+    Text(String),
+    /// One user turn of one part.
+    Content(Box<Content>),
+    /// One user turn of several parts.
+    Contents(Vec<Content>),
+    /// Steps: history, a new turn, function results.
+    Steps(Vec<Step>),
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Input {
+    /// The input as steps, the one form that the other three abbreviate.
+    #[must_use]
+    pub fn into_steps(self) -> Vec<Step> {
+        match self {
+            Self::Text(text) => vec![Step::user_text(text)],
+            Self::Content(content) => vec![UserInput::new(vec![*content]).into()],
+            Self::Contents(contents) => vec![UserInput::new(contents).into()],
+            Self::Steps(steps) => steps,
+        }
+    }
+}
+
+impl From<&str> for Input {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Input {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Content> for Input {
+    fn from(content: Content) -> Self {
+        Self::Content(Box::new(content))
+    }
+}
+
+impl From<Vec<Content>> for Input {
+    fn from(contents: Vec<Content>) -> Self {
+        Self::Contents(contents)
+    }
+}
+
+impl From<Vec<Step>> for Input {
+    fn from(steps: Vec<Step>) -> Self {
+        Self::Steps(steps)
+    }
+}
+
+impl From<FunctionResult> for Input {
+    fn from(result: FunctionResult) -> Self {
+        Self::Steps(vec![result.into()])
+    }
+}
+
+impl From<Vec<FunctionResult>> for Input {
+    fn from(results: Vec<FunctionResult>) -> Self {
+        Self::Steps(results.into_iter().map(Step::from).collect())
+    }
+}
+
+impl Serialize for Input {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Content(content) => content.serialize(serializer),
+            Self::Contents(contents) => contents.serialize(serializer),
+            Self::Steps(steps) => steps.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Input {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InputVisitor;
+
+        impl<'de> Visitor<'de> for InputVisitor {
+            type Value = Input;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a content object, or an array of contents or steps")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Input, E> {
+                Ok(Input::Text(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Input, E> {
+                Ok(Input::Text(text))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Input, A::Error> {
+                Content::deserialize(MapAccessDeserializer::new(map)).map(Input::from)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input, A::Error> {
+                // Only the first element has to be looked at before its type is known.
+                let Some(first) = seq.next_element::<Value>()? else {
+                    return Ok(Input::Steps(Vec::new()));
+                };
+                let kind = first.get("type").and_then(Value::as_str);
+                if kind.is_some_and(|kind| Content::KNOWN.contains(&kind)) {
+                    rest(first, seq).map(Input::Contents)
+                } else {
+                    rest(first, seq).map(Input::Steps)
+                }
+            }
+        }
+
+        fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
+            first: Value,
+            mut seq: A,
+        ) -> Result<Vec<T>, A::Error> {
+            // The value was read whole, so the place inside it has to be found anew.
+            let first = serde_path_to_error::deserialize(first).map_err(
+                |error: serde_path_to_error::Error<_>| {
+                    A::Error::custom(format_args!(
+                        "in element 0, at `{}`: {}",
+                        error.path(),
+                        error.inner()
+                    ))
+                },
+            )?;
+            let mut items = vec![first];
+            while let Some(item) = seq.next_element()? {
+                items.push(item);
+            }
+            Ok(items)
+        }
+
+        deserializer.deserialize_any(InputVisitor)
+    }
+}
+
+impl Inspect for Input {
+    fn inspect(&self, path: &Path<'_>, report: &mut dyn FnMut(Unmodelled)) {
+        match self {
+            Self::Text(_) => {}
+            Self::Content(content) => content.inspect(path, report),
+            Self::Contents(contents) => contents.inspect(path, report),
+            Self::Steps(steps) => steps.inspect(path, report),
+        }
+    }
+}
