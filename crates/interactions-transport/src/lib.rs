@@ -1,1 +1,59 @@
-//! Under construction.
+//! One HTTP trait under everything that speaks the Interactions API.
+//!
+//! The network, recorded traffic, a scripted double, a proxy and an in-process server
+//! are all a [`Transport`]: one method from request to response.
+//! The crate knows nothing of models; it moves bytes and frames them as server-sent events.
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `reqwest` | [`ReqwestTransport`]: the network, TLS by rustls |
+//! | `tower` | [`TowerTransport`]: any cloneable tower service, an axum router for example |
+//! | `guard` | [`guard::Guard`]: egress that refuses private addresses |
+//!
+//! Without features there is no runtime in here: the trait, [`Body`], [`sse`] and the errors
+//! need neither tokio nor a socket.
+//!
+//! # Writing a transport
+//!
+//! ```
+//! use async_trait::async_trait;
+//! use interactions_transport::{Body, SharedTransport, Transport, TransportError};
+//!
+//! /// Answers every request with its own path.
+//! #[derive(Debug)]
+//! struct Mirror;
+//!
+//! #[async_trait]
+//! impl Transport for Mirror {
+//!     async fn send(&self, request: http::Request<Body>) -> Result<http::Response<Body>, TransportError> {
+//!         Ok(http::Response::new(Body::from(request.uri().path().to_owned())))
+//!     }
+//! }
+//!
+//! let transport = SharedTransport::new(Mirror);
+//! # drop(transport);
+//! ```
+
+mod body;
+mod error;
+mod timeouts;
+mod transport;
+
+pub mod sse;
+
+#[cfg(feature = "guard")]
+pub mod guard;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+#[cfg(feature = "tower")]
+mod tower;
+
+pub use body::Body;
+pub use error::{TransportError, TransportErrorKind};
+pub use timeouts::Timeouts;
+pub use transport::{SharedTransport, Transport};
+
+#[cfg(feature = "reqwest")]
+pub use crate::reqwest::ReqwestTransport;
+#[cfg(feature = "tower")]
+pub use crate::tower::TowerTransport;

@@ -1,0 +1,182 @@
+//! Feature `guard`: egress that cannot be turned against the network it runs in.
+//!
+//! A caller who may choose a URL (an MCP server, a webhook, an image) could choose one
+//! inside the private network. The guard lets requests out only to public addresses
+//! and to what the operator has allowed:
+//!
+//! * literal addresses are judged in every spelling, IPv4 inside IPv6 included;
+//! * names are judged by the addresses they resolve to, at the moment of connecting;
+//! * redirects are not followed and no proxy is used.
+//!
+//! ```
+//! use interactions_transport::guard::Guard;
+//!
+//! let guard = Guard::new(["127.0.0.1:3901", "10.1.0.0/16", "mcp.internal"])?;
+//! assert!(guard.check("http://127.0.0.1:3901/mcp").is_ok());
+//! assert!(guard.check("http://127.0.0.1:22/").is_err());
+//! assert!(guard.check("http://2130706433/").is_err());
+//! # Ok::<(), interactions_transport::guard::AllowError>(())
+//! ```
+
+mod address;
+mod allow;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use async_trait::async_trait;
+use url::{Host, Url};
+
+use crate::reqwest::{REFUSED, ReqwestTransport, builder};
+use crate::{Body, SharedTransport, Transport, TransportError, TransportErrorKind};
+
+pub use address::is_public;
+pub use allow::AllowError;
+use allow::AllowList;
+
+/// What may be reached beyond public addresses.
+///
+/// Rules are hosts (`mcp.internal`), addresses (`10.0.0.7`, `[::1]`) and networks (`10.1.0.0/16`),
+/// the first two optionally with a port. An address with a port holds for URLs that spell the
+/// address; `localhost` counts as spelling the loopback address.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    allow: Arc<AllowList>,
+}
+
+impl Guard {
+    /// A guard that also lets through what the rules name.
+    ///
+    /// # Errors
+    /// [`AllowError`] with the rule that cannot be read.
+    pub fn new<R: AsRef<str>>(rules: impl IntoIterator<Item = R>) -> Result<Self, AllowError> {
+        Ok(Self { allow: Arc::new(AllowList::parse(rules)?) })
+    }
+
+    /// Judges a URL as far as that is possible without looking its name up.
+    ///
+    /// # Errors
+    /// [`TransportErrorKind::Refused`] for a private literal address or a scheme other than HTTP,
+    /// [`TransportErrorKind::Request`] for what is not a URL.
+    pub fn check(&self, url: &str) -> Result<(), TransportError> {
+        let url = Url::parse(url)
+            .map_err(|error| TransportError::new(TransportErrorKind::Request, error))?;
+        self.judge(&url).map(|_| ())
+    }
+
+    /// A transport that refuses what the guard refuses.
+    ///
+    /// # Errors
+    /// When the system's TLS roots cannot be loaded.
+    pub fn transport(&self) -> Result<SharedTransport, TransportError> {
+        let resolver = |admit_all| Resolver { allow: Arc::clone(&self.allow), admit_all };
+        let client = |admit_all| {
+            ReqwestTransport::build(builder().no_proxy().dns_resolver(resolver(admit_all)))
+        };
+        Ok(SharedTransport::new(Guarded {
+            guard: self.clone(),
+            strict: client(false)?,
+            open: client(true)?,
+        }))
+    }
+
+    fn judge(&self, url: &Url) -> Result<Verdict, TransportError> {
+        let refuse = |why: String| Err(TransportError::new(TransportErrorKind::Refused, why));
+        if !matches!(url.scheme(), "http" | "https") {
+            return refuse(format!(
+                "only http and https addresses are allowed, not `{}`",
+                url.scheme()
+            ));
+        }
+        let port = url.port_or_known_default().unwrap_or(80);
+        let literal = |address: IpAddr| {
+            if is_public(address) || self.allow.admits_address(address, port) {
+                Ok(Verdict::Admitted)
+            } else {
+                refuse(format!(
+                    "{address}:{port} is not a public address; the operator can allow it under [egress] allow"
+                ))
+            }
+        };
+        match url.host() {
+            Some(Host::Ipv4(address)) => literal(address.into()),
+            Some(Host::Ipv6(address)) => literal(address.into()),
+            Some(Host::Domain(name)) => {
+                let name = name.trim_end_matches('.');
+                let local =
+                    name.eq_ignore_ascii_case("localhost") && self.allow.admits_loopback(port);
+                if local || self.allow.admits_host(name, port) {
+                    Ok(Verdict::Admitted)
+                } else {
+                    Ok(Verdict::ByName)
+                }
+            }
+            None => refuse("the address has no host".to_owned()),
+        }
+    }
+}
+
+enum Verdict {
+    /// Allowed wherever it leads.
+    Admitted,
+    /// Allowed if the name resolves to an allowed address.
+    ByName,
+}
+
+/// Two clients, because a resolver does not learn which port it resolves for.
+#[derive(Debug)]
+struct Guarded {
+    guard: Guard,
+    strict: ReqwestTransport,
+    open: ReqwestTransport,
+}
+
+#[async_trait]
+impl Transport for Guarded {
+    async fn send(
+        &self,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, TransportError> {
+        let uri = request.uri().clone();
+        let url = Url::parse(&uri.to_string()).map_err(|error| {
+            TransportError::new(TransportErrorKind::Request, error).with_uri(&uri)
+        })?;
+        match self.guard.judge(&url).map_err(|refusal| refusal.with_uri(&uri))? {
+            Verdict::Admitted => self.open.send(request).await,
+            Verdict::ByName => self.strict.send(request).await,
+        }
+    }
+}
+
+struct Resolver {
+    allow: Arc<AllowList>,
+    admit_all: bool,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (allow, admit_all) = (Arc::clone(&self.allow), self.admit_all);
+        Box::pin(async move {
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let admitted: Vec<SocketAddr> = found
+                .into_iter()
+                .filter(|address| {
+                    admit_all || is_public(address.ip()) || allow.admits_any_port(address.ip())
+                })
+                .collect();
+            if admitted.is_empty() {
+                let why = format!(
+                    "{REFUSED}: `{}` has no public address; the operator can allow it under [egress] allow",
+                    name.as_str()
+                );
+                return Err(why.into());
+            }
+            Ok(Box::new(admitted.into_iter()) as Addrs)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

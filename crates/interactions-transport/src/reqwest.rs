@@ -1,0 +1,155 @@
+//! Feature `reqwest`: the network.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::{self, StreamExt};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{Body, Timeouts, Transport, TransportError, TransportErrorKind};
+
+/// The network, by reqwest and rustls.
+///
+/// Redirects are not followed: the API has none, and following one could carry a key elsewhere.
+/// Connecting takes at most ten seconds; all other limits come with the request as [`Timeouts`].
+#[derive(Clone, Debug)]
+pub struct ReqwestTransport {
+    client: ::reqwest::Client,
+}
+
+impl ReqwestTransport {
+    /// A transport with its own pool of connections, honouring the system's proxy settings.
+    ///
+    /// # Errors
+    /// When the system's TLS roots cannot be loaded.
+    pub fn new() -> Result<Self, TransportError> {
+        Self::build(builder())
+    }
+
+    pub(crate) fn build(builder: ::reqwest::ClientBuilder) -> Result<Self, TransportError> {
+        let client = builder
+            .build()
+            .map_err(|error| TransportError::new(TransportErrorKind::Other, error.without_url()))?;
+        Ok(Self { client })
+    }
+}
+
+pub(crate) fn builder() -> ::reqwest::ClientBuilder {
+    // Another part of the program may have chosen a provider already; theirs then holds.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    ::reqwest::Client::builder()
+        .redirect(::reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .tcp_nodelay(true)
+}
+
+#[async_trait]
+impl Transport for ReqwestTransport {
+    async fn send(
+        &self,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, TransportError> {
+        let timeouts = request.extensions().get::<Timeouts>().copied().unwrap_or_default();
+        let uri = request.uri().clone();
+        let deadline = timeouts.total.map(|total| Instant::now() + total);
+        let head_deadline =
+            earlier(deadline, timeouts.first_byte.map(|limit| Instant::now() + limit));
+
+        let request = request.map(|body| match body.known_bytes() {
+            Some(bytes) => ::reqwest::Body::from(bytes),
+            None => ::reqwest::Body::wrap_stream(body),
+        });
+        let request = ::reqwest::Request::try_from(request).map_err(|error| {
+            TransportError::new(TransportErrorKind::Request, error.without_url()).with_uri(&uri)
+        })?;
+        let response = within(head_deadline, self.client.execute(request))
+            .await
+            .map_err(|error| error.with_uri(&uri))?
+            .map_err(|error| convert(error).with_uri(&uri))?;
+
+        let (parts, body) = http::Response::from(response).into_parts();
+        let pieces = data_pieces(body);
+        let limited = stream::unfold((pieces, false), move |(mut pieces, ended)| {
+            let uri = uri.clone();
+            async move {
+                if ended {
+                    return None;
+                }
+                let piece_deadline =
+                    earlier(deadline, timeouts.idle.map(|limit| Instant::now() + limit));
+                let piece = match within(piece_deadline, pieces.next()).await {
+                    Ok(piece) => piece?.map_err(|error| convert(error).with_uri(&uri)),
+                    Err(late) => Err(late.with_uri(&uri)),
+                };
+                let ended = piece.is_err();
+                Some((piece, (pieces, ended)))
+            }
+        });
+        Ok(http::Response::from_parts(parts, Body::stream(limited)))
+    }
+}
+
+fn data_pieces(
+    body: ::reqwest::Body,
+) -> impl futures::Stream<Item = Result<bytes::Bytes, ::reqwest::Error>> + Send + Unpin {
+    stream::unfold(body, |mut body| async move {
+        loop {
+            let frame = std::future::poll_fn(|cx| {
+                http_body::Body::poll_frame(std::pin::Pin::new(&mut body), cx)
+            })
+            .await;
+            match frame? {
+                Ok(frame) => {
+                    // Trailers carry nothing in this API.
+                    if let Ok(data) = frame.into_data() {
+                        return Some((Ok(data), body));
+                    }
+                }
+                Err(error) => return Some((Err(error), body)),
+            }
+        }
+    })
+    .boxed()
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+async fn within<F: Future>(
+    deadline: Option<Instant>,
+    work: F,
+) -> Result<F::Output, TransportError> {
+    match deadline {
+        None => Ok(work.await),
+        Some(deadline) => timeout_at(deadline, work)
+            .await
+            .map_err(|late| TransportError::new(TransportErrorKind::Timeout, late)),
+    }
+}
+
+/// Finds the kind in the chain of causes; the URL goes, since its query may hold a key.
+fn convert(error: ::reqwest::Error) -> TransportError {
+    let error = error.without_url();
+    let kind = if error.is_connect() {
+        let refused = std::iter::successors(error.source(), |cause| (*cause).source())
+            .any(|cause| cause.to_string().starts_with(REFUSED));
+        if refused { TransportErrorKind::Refused } else { TransportErrorKind::Connect }
+    } else if error.is_timeout() {
+        TransportErrorKind::Timeout
+    } else if error.is_builder() {
+        TransportErrorKind::Request
+    } else if error.is_body() || error.is_decode() || error.is_request() {
+        TransportErrorKind::Interrupted
+    } else {
+        TransportErrorKind::Other
+    };
+    TransportError::new(kind, error)
+}
+
+/// How the guard's resolver begins its refusals, so that they are told from failed look-ups.
+pub(crate) const REFUSED: &str = "egress refused";

@@ -1,0 +1,49 @@
+//! How long a request may take, in its parts.
+
+use std::time::Duration;
+
+/// Time limits of one request; put them into its extensions.
+///
+/// A stream of events may live for hours, so limits on its parts are better than one on the whole.
+///
+/// ```
+/// use std::time::Duration;
+/// use interactions_transport::{Body, Timeouts};
+///
+/// let mut request = http::Request::get("http://127.0.0.1/").body(Body::empty())?;
+/// request.extensions_mut().insert(Timeouts::default().with_idle(Duration::from_secs(60)));
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// From sending to the response head.
+    pub first_byte: Option<Duration>,
+    /// Between two pieces of the response body.
+    pub idle: Option<Duration>,
+    /// From sending to the end of the response body.
+    pub total: Option<Duration>,
+}
+
+impl Timeouts {
+    /// Limits the time to the response head.
+    #[must_use]
+    pub fn with_first_byte(mut self, limit: Duration) -> Self {
+        self.first_byte = Some(limit);
+        self
+    }
+
+    /// Limits the time between two pieces of the response body.
+    #[must_use]
+    pub fn with_idle(mut self, limit: Duration) -> Self {
+        self.idle = Some(limit);
+        self
+    }
+
+    /// Limits the time to the end of the response body.
+    #[must_use]
+    pub fn with_total(mut self, limit: Duration) -> Self {
+        self.total = Some(limit);
+        self
+    }
+}
