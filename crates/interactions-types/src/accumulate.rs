@@ -54,14 +54,14 @@ impl Accumulator {
     /// or function arguments that are not a JSON object. What was gathered before stays.
     pub fn push(&mut self, event: &StreamEvent) -> Result<(), AccumulateError> {
         match event {
-            StreamEvent::Created(event) => self.interaction = event.interaction.clone(),
+            StreamEvent::Created(event) => self.interaction = (*event.interaction).clone(),
             StreamEvent::StatusUpdate(event) => {
                 self.interaction.status = event.status.clone();
                 if event.continuation_token.is_some() {
                     self.interaction.continuation_token.clone_from(&event.continuation_token);
                 }
                 if event.usage.is_some() {
-                    self.interaction.usage.clone_from(&event.usage);
+                    self.interaction.usage = event.usage.as_deref().cloned();
                 }
             }
             StreamEvent::StepStart(event) => {
@@ -70,7 +70,7 @@ impl Accumulator {
             StreamEvent::StepDelta(event) => self.grow(event.index, &event.delta)?,
             StreamEvent::StepStop(event) => {
                 if event.usage.is_some() {
-                    self.interaction.usage.clone_from(&event.usage);
+                    self.interaction.usage = event.usage.as_deref().cloned();
                 }
                 self.close(event.index)?;
             }
@@ -160,7 +160,7 @@ impl Accumulator {
         };
         match (step, delta) {
             (Step::ModelOutput(output), Delta::Text(delta)) => {
-                append_text(&mut output.content, &delta.text)
+                append_text(&mut output.content, &delta.text);
             }
             (Step::ModelOutput(output), Delta::TextAnnotation(delta)) => {
                 let text = last_text(&mut output.content);
@@ -175,7 +175,7 @@ impl Accumulator {
                 None => {}
             },
             (Step::Thought(thought), Delta::ThoughtSignature(delta)) => {
-                thought.signature.clone_from(&delta.signature)
+                thought.signature.clone_from(&delta.signature);
             }
             (Step::FunctionCall(_), Delta::Arguments(delta)) => {
                 let text = self.arguments.entry(index).or_default();

@@ -97,7 +97,7 @@ object! {
             /// The sample rate in hertz, for raw formats.
             sample_rate: i64,
             /// Which part of the sound is looked at.
-            processing: MediaProcessing,
+            processing: Box<MediaProcessing>,
         }
     }
 }
@@ -118,7 +118,7 @@ object! {
             /// How finely the model looks at it.
             resolution: MediaResolution,
             /// Which part of the video is looked at, and how.
-            processing: MediaProcessing,
+            processing: Box<MediaProcessing>,
         }
     }
 }
@@ -137,7 +137,7 @@ object! {
             /// How finely the model looks at its pages.
             resolution: MediaResolution,
             /// Which pages, sheets or cells are looked at.
-            processing: MediaProcessing,
+            processing: Box<MediaProcessing>,
         }
     }
 }

@@ -101,7 +101,7 @@ object! {
     pub struct InteractionCreated as "event_type" = "interaction.created" {
         required {
             /// What is known at the start: id, status, model or agent.
-            interaction: Interaction,
+            interaction: Box<Interaction>,
         }
         optional {
             /// The id from which the stream can be resumed.
@@ -123,7 +123,7 @@ object! {
             /// A token with which a cut answer can be continued from here.
             continuation_token: String,
             /// What it cost so far.
-            usage: Usage,
+            usage: Box<Usage>,
             /// The id from which the stream can be resumed.
             event_id: EventId,
         }
@@ -157,7 +157,7 @@ object! {
         }
         optional {
             /// Running totals.
-            metadata: StepDeltaMetadata,
+            metadata: Box<StepDeltaMetadata>,
             /// The id from which the stream can be resumed.
             event_id: EventId,
         }
@@ -184,9 +184,9 @@ object! {
         }
         optional {
             /// What the interaction cost so far.
-            usage: Usage,
+            usage: Box<Usage>,
             /// What this step cost.
-            step_usage: Usage,
+            step_usage: Box<Usage>,
             /// The id from which the stream can be resumed.
             event_id: EventId,
         }
@@ -198,7 +198,7 @@ object! {
     pub struct InteractionCompleted as "event_type" = "interaction.completed" {
         required {
             /// Its final state, with usage and usually without steps.
-            interaction: Interaction,
+            interaction: Box<Interaction>,
         }
         optional {
             /// The id from which the stream can be resumed.

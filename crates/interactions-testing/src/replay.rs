@@ -1,0 +1,181 @@
+//! Transports that answer from a script.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use interactions_transport::{
+    Body, SharedTransport, Transport, TransportError, TransportErrorKind,
+};
+
+/// One scripted answer.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    status: StatusCode,
+    content_type: &'static str,
+    pieces: Vec<Bytes>,
+    cut: bool,
+}
+
+impl Reply {
+    /// A JSON body with status 200.
+    pub fn json(body: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type: "application/json",
+            pieces: vec![body.into().into()],
+            cut: false,
+        }
+    }
+
+    /// A stream of events with status 200.
+    pub fn sse(transcript: impl Into<String>) -> Self {
+        Self { content_type: "text/event-stream", ..Self::json(transcript) }
+    }
+
+    /// An error body with its status.
+    ///
+    /// # Panics
+    /// When `status` is not an HTTP status.
+    pub fn error(status: u16, code: &str, message: &str) -> Self {
+        let body = serde_json::json!({"error": {"code": code, "message": message}});
+        let status = StatusCode::from_u16(status).expect("the test names an HTTP status");
+        Self { status, ..Self::json(body.to_string()) }
+    }
+
+    /// Cuts the body into pieces of this many bytes.
+    #[must_use]
+    pub fn in_pieces_of(mut self, bytes: usize) -> Self {
+        let whole = self.pieces.concat();
+        self.pieces = whole.chunks(bytes.max(1)).map(Bytes::copy_from_slice).collect();
+        self
+    }
+
+    /// Breaks the connection after this many bytes.
+    #[must_use]
+    pub fn cut_after(mut self, bytes: usize) -> Self {
+        let whole = self.pieces.concat();
+        self.pieces = vec![Bytes::copy_from_slice(&whole[..bytes.min(whole.len())])];
+        self.cut = true;
+        self
+    }
+
+    fn into_response(self) -> Response<Body> {
+        let broken = || {
+            TransportError::new(
+                TransportErrorKind::Interrupted,
+                "the script cuts the connection here",
+            )
+        };
+        let cut = self.cut.then(|| Err(broken()));
+        let body = Body::stream(stream::iter(self.pieces.into_iter().map(Ok).chain(cut)));
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        response
+            .headers_mut()
+            .insert("content-type", http::HeaderValue::from_static(self.content_type));
+        response
+    }
+}
+
+impl From<&str> for Reply {
+    fn from(json: &str) -> Self {
+        Self::json(json)
+    }
+}
+
+/// A transport that answers with these replies in turn, then fails.
+pub fn replay<R: Into<Reply>>(replies: impl IntoIterator<Item = R>) -> SharedTransport {
+    capture(replies).transport()
+}
+
+/// A transport that answers one request with a stream of events.
+pub fn replay_sse(transcript: impl Into<String>) -> SharedTransport {
+    replay([Reply::sse(transcript)])
+}
+
+/// A transport that fails whatever is sent.
+#[must_use]
+pub fn never() -> SharedTransport {
+    replay(Vec::<Reply>::new())
+}
+
+/// Like [`replay`], and keeps the requests for the test to look at.
+pub fn capture<R: Into<Reply>>(replies: impl IntoIterator<Item = R>) -> Capture {
+    let replies = replies.into_iter().map(Into::into).collect();
+    Capture(Arc::new(State { replies: Mutex::new(replies), requests: Mutex::default() }))
+}
+
+/// The requests that a [`capture`] transport has seen.
+#[derive(Clone, Debug)]
+pub struct Capture(Arc<State>);
+
+/// One request as it was sent.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Captured {
+    /// The method.
+    pub method: Method,
+    /// The absolute address.
+    pub uri: Uri,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl Captured {
+    /// The body as JSON; `null` when it is not.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+impl Capture {
+    /// The transport to give to the code under test.
+    #[must_use]
+    pub fn transport(&self) -> SharedTransport {
+        SharedTransport::new(Scripted(Arc::clone(&self.0)))
+    }
+
+    /// The requests so far, in order.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Captured> {
+        lock(&self.0.requests).clone()
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    replies: Mutex<VecDeque<Reply>>,
+    requests: Mutex<Vec<Captured>>,
+}
+
+#[derive(Debug)]
+struct Scripted(Arc<State>);
+
+#[async_trait]
+impl Transport for Scripted {
+    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, TransportError> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect(usize::MAX).await?;
+        let (method, uri) = (parts.method, parts.uri);
+        let captured =
+            Captured { method: method.clone(), uri: uri.clone(), headers: parts.headers, body };
+        lock(&self.0.requests).push(captured);
+        let reply = lock(&self.0.replies).pop_front();
+        reply.map(Reply::into_response).ok_or_else(|| {
+            let what = format!("the script has no reply left for {method} {}", uri.path());
+            TransportError::new(TransportErrorKind::Connect, what)
+        })
+    }
+}
+
+/// A panicking test must not hide behind a poisoned lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
