@@ -1,0 +1,23 @@
+//! Times as the store and the wire have them.
+
+use jiff::Timestamp;
+
+/// Now, in milliseconds since 1970.
+pub(crate) fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// RFC 3339 in UTC with whole seconds, as the wire has it.
+pub(crate) fn rfc3339(millis: i64) -> String {
+    let seconds = Timestamp::from_second(millis.div_euclid(1000)).unwrap_or(Timestamp::UNIX_EPOCH);
+    seconds.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn writes_whole_seconds() {
+        assert_eq!(super::rfc3339(1_764_159_767_999), "2025-11-26T12:22:47Z");
+        assert_eq!(super::rfc3339(-1), "1969-12-31T23:59:59Z");
+    }
+}

@@ -1,0 +1,367 @@
+//! The engine: admits requests, runs them, keeps what they were and lets others watch.
+//!
+//! Data flows one way: request → [`admission`] (a plan) → [`run`] (a loop between model and tools)
+//! → [`journal`] (events, persisted before they are seen) → [`feed`] (whoever follows).
+//! [`keeper`] keeps leases alive and takes over what other processes left behind.
+
+mod admission;
+mod feed;
+mod history;
+mod journal;
+mod keeper;
+mod run;
+mod toolbox;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use interactions_transport::SharedTransport;
+use interactions_types::{CreateInteraction, Interaction, InteractionId, Status};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::clock;
+use crate::config::Config;
+use crate::error::Refusal;
+use crate::model::{Registry, Transient};
+use crate::secrets::{Vault, random};
+use crate::store::{Chunk, Lease, NewInteraction, Record, Store, Turn};
+use admission::Plan;
+use feed::Feeds;
+use journal::{Journal, Sink};
+
+pub(crate) use feed::{Following, event_seq};
+
+/// How many chunks a stream that is not stored may be ahead of its reader.
+const LIVE_CHUNKS: usize = 64;
+/// How long a cancel request waits for the run to end before it answers anyway.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Everything that runs share.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    models: Registry,
+    vault: Vault,
+    /// Guarded: the way to addresses that callers choose.
+    egress: SharedTransport,
+    feeds: Feeds,
+    /// Who this process is in leases.
+    owner: String,
+    active: Mutex<HashMap<InteractionId, Active>>,
+    tenants: Mutex<HashMap<String, Arc<Semaphore>>>,
+    tasks: TaskTracker,
+    /// Ends the keepers.
+    closing: CancellationToken,
+}
+
+/// A run of this process.
+#[derive(Clone, Debug)]
+struct Active {
+    /// Absent for runs that are not stored.
+    lease: Option<Lease>,
+    control: Control,
+}
+
+/// The two ways to stop a run from outside.
+#[derive(Clone, Debug, Default)]
+struct Control {
+    /// Somebody asked to cancel it: it ends as `cancelled`.
+    cancel: CancellationToken,
+    /// This process must let go of it: it stays `in_progress` for another one.
+    abandon: CancellationToken,
+}
+
+/// A run that was started.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) id: InteractionId,
+    pub(crate) stored: bool,
+    /// What the first reply shows of it.
+    pub(crate) beginning: Interaction,
+    /// The end of the run.
+    pub(crate) end: oneshot::Receiver<Finished>,
+    /// The events of a run that is not stored.
+    pub(crate) live: Option<mpsc::Receiver<Arc<Chunk>>>,
+    /// Cancels a run that is not stored when its caller goes away.
+    pub(crate) guard: Option<DropGuard>,
+}
+
+/// A run that ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) interaction: Interaction,
+    /// Set when it failed for a reason that may pass.
+    pub(crate) transient: Option<Transient>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        config: Config,
+        store: Arc<dyn Store>,
+        models: Registry,
+        vault: Vault,
+        egress: SharedTransport,
+    ) -> Arc<Self> {
+        let engine = Arc::new(Self {
+            config,
+            store,
+            models,
+            vault,
+            egress,
+            feeds: Feeds::default(),
+            owner: new_id("node_"),
+            active: Mutex::default(),
+            tenants: Mutex::default(),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+        });
+        engine.tasks.spawn(keeper::keep_leases(Arc::clone(&engine)));
+        if engine.config.takes_over {
+            engine.tasks.spawn(keeper::take_over(Arc::clone(&engine)));
+            engine.tasks.spawn(keeper::expire(Arc::clone(&engine)));
+        }
+        engine
+    }
+
+    pub(crate) fn models(&self) -> &Registry {
+        &self.models
+    }
+
+    /// Admits a request and starts its run.
+    pub(crate) async fn create(
+        self: &Arc<Self>,
+        tenant: &str,
+        request: CreateInteraction,
+        live: bool,
+    ) -> Result<Started, Refusal> {
+        let plan = self.admit(tenant, request).await?;
+        let permit = self.permit(tenant)?;
+        let stored = plan.request.stores();
+        let now = clock::now();
+        let id = InteractionId::new(if stored { new_id("v1_") } else { new_id("") });
+        let beginning = beginning(&id, &plan.request, now);
+        let mut receiver = None;
+        let (lease, sink) = if stored {
+            let lease = Lease::new(id.clone(), self.owner.clone(), 1);
+            let mut bare = plan.request.clone();
+            let secrets = self.vault.strip(&mut bare);
+            let mut new = NewInteraction::new(
+                lease.clone(),
+                tenant.to_owned(),
+                bare,
+                plan.input.clone(),
+                now,
+                self.lease_end(),
+            );
+            new.secrets = secrets;
+            new.expires = Some(now.saturating_add(millis(self.config.retention.default)));
+            self.store.insert(&new).await?;
+            (
+                Some(lease.clone()),
+                Sink::stored(Arc::clone(&self.store), lease, self.feeds.open(&id)),
+            )
+        } else if live {
+            let (sender, live) = mpsc::channel(LIVE_CHUNKS);
+            receiver = Some(live);
+            (None, Sink::Live(sender))
+        } else {
+            (None, Sink::Nobody)
+        };
+        let journal = Journal::new(id.clone(), sink);
+        let (end, guard) = self.launch(lease, permit, plan, journal, beginning.clone());
+        let guard = if stored {
+            // A stored run does not die with its connection.
+            guard.disarm();
+            None
+        } else {
+            Some(guard)
+        };
+        Ok(Started { id, stored, beginning, end, live: receiver, guard })
+    }
+
+    /// Runs a plan in a task of its own, which outlives the connection that asked for it.
+    fn launch(
+        self: &Arc<Self>,
+        lease: Option<Lease>,
+        permit: Option<OwnedSemaphorePermit>,
+        plan: Plan,
+        journal: Journal,
+        beginning: Interaction,
+    ) -> (oneshot::Receiver<Finished>, DropGuard) {
+        let control = Control::default();
+        let id = beginning.id.clone();
+        self.lock_active().insert(id.clone(), Active { lease, control: control.clone() });
+        let (sender, end) = oneshot::channel();
+        let engine = Arc::clone(self);
+        let guard = control.cancel.clone().drop_guard();
+        self.tasks.spawn(async move {
+            let finished = run::run(&engine, plan, journal, beginning, control).await;
+            engine.lock_active().remove(&id);
+            engine.feeds.close(&id);
+            drop(permit);
+            if let Some(finished) = finished {
+                // Nobody may be waiting any more, which is fine.
+                let _ = sender.send(finished);
+            }
+        });
+        (end, guard)
+    }
+
+    /// Reads an interaction that is there.
+    pub(crate) async fn load(&self, tenant: &str, id: &InteractionId) -> Result<Record, Refusal> {
+        let record = self.store.load(tenant, id).await?;
+        record.filter(|record| !record.erased).ok_or_else(|| unknown(id))
+    }
+
+    /// Stops a running interaction and returns how it then stands.
+    pub(crate) async fn cancel(&self, tenant: &str, id: &InteractionId) -> Result<Record, Refusal> {
+        let record = self.load(tenant, id).await?;
+        match record.status {
+            Status::Cancelled => return Ok(record),
+            ref running if running.is_running() => {}
+            status => {
+                return Err(Refusal::precondition(format!(
+                    "interaction {id} is {status} and can no longer be cancelled"
+                )));
+            }
+        }
+        self.store.request_cancel(tenant, id).await?;
+        let local = self.lock_active().get(id).map(|active| active.control.cancel.clone());
+        if let Some(cancel) = local {
+            cancel.cancel();
+        }
+        let deadline = tokio::time::Instant::now() + CANCEL_PATIENCE;
+        loop {
+            let record = self.load(tenant, id).await?;
+            if !record.status.is_running() || tokio::time::Instant::now() > deadline {
+                return Ok(record);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Erases an interaction, cancelling it first if it runs.
+    pub(crate) async fn delete(&self, tenant: &str, id: &InteractionId) -> Result<(), Refusal> {
+        let record = self.load(tenant, id).await?;
+        if record.status.is_running() {
+            self.cancel(tenant, id).await?;
+        }
+        if self.store.erase(tenant, id, clock::now()).await? { Ok(()) } else { Err(unknown(id)) }
+    }
+
+    /// Follows the events of a stored interaction after number `seq`.
+    pub(crate) fn follow(
+        self: &Arc<Self>,
+        tenant: &str,
+        id: &InteractionId,
+        seq: u64,
+    ) -> Following {
+        Following::new(Arc::clone(self), tenant.to_owned(), id.clone(), seq)
+    }
+
+    /// Lets runs end for `patience`, then lets go of the rest so that another process can take them over.
+    pub(crate) async fn drain(&self, patience: Duration) {
+        self.closing.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+            for active in self.lock_active().values() {
+                active.control.abandon.cancel();
+            }
+            let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
+        }
+        if let Err(error) = self.store.release(&self.owner, clock::now()).await {
+            tracing::warn!(%error, "leases could not be released; others take over when they run out");
+        }
+    }
+
+    /// One of the places for runs that the tenant has.
+    fn permit(&self, tenant: &str) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
+        let limit = self.config.limits.concurrent_runs;
+        let semaphore = {
+            let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(
+                tenants.entry(tenant.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(limit))),
+            )
+        };
+        semaphore.try_acquire_owned().map(Some).map_err(|_| Refusal {
+            retry_after: Some(Duration::from_secs(1)),
+            ..Refusal::new(
+                http::StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                format!("{limit} interactions are running already; wait for one to end"),
+            )
+        })
+    }
+
+    fn lease_end(&self) -> i64 {
+        clock::now().saturating_add(millis(self.config.background.lease))
+    }
+
+    fn lock_active(&self) -> std::sync::MutexGuard<'_, HashMap<InteractionId, Active>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is known of an interaction when it begins.
+fn beginning(id: &InteractionId, request: &CreateInteraction, created: i64) -> Interaction {
+    let mut interaction = Interaction::new(id, Status::InProgress).object("interaction");
+    named(&mut interaction, request);
+    interaction.created = Some(clock::rfc3339(created));
+    interaction.updated = Some(clock::rfc3339(created));
+    interaction.previous_interaction_id.clone_from(&request.previous_interaction_id);
+    interaction
+}
+
+fn named(interaction: &mut Interaction, request: &CreateInteraction) {
+    match request.named_target() {
+        Some(interactions_types::Target::Model(model)) => {
+            interaction.model = Some(model);
+        }
+        Some(interactions_types::Target::Agent(agent)) => {
+            interaction.agent = Some(agent);
+        }
+        _ => {}
+    }
+    if request.service_tier.is_some() {
+        // This server knows one tier.
+        interaction.service_tier = Some(interactions_types::ServiceTier::Standard);
+    }
+}
+
+/// A stored interaction as GET shows it: the input, then what the run made.
+pub(crate) fn shown(record: Record, events: Vec<interactions_types::Step>) -> Interaction {
+    let mut interaction = beginning(&record.id, &record.request, record.created);
+    interaction.status = record.status;
+    interaction.updated = Some(clock::rfc3339(record.updated));
+    interaction.usage = record.usage;
+    interaction.errors = (!record.errors.is_empty()).then_some(record.errors);
+    interaction.labels.clone_from(&record.request.labels);
+    interaction.steps = record.input;
+    interaction.steps.extend(if record.output.is_empty() { events } else { record.output });
+    interaction
+}
+
+fn unknown(id: &InteractionId) -> Refusal {
+    Refusal::not_found(format!("there is no interaction {id}"))
+}
+
+/// A new unguessable id.
+fn new_id(prefix: &str) -> String {
+    // Without randomness ids would repeat and tenants could read each other; stopping is right.
+    let bytes = random::<18>().expect("the operating system has random bytes");
+    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn turns_to_steps(turns: Vec<Turn>) -> Vec<interactions_types::Step> {
+    turns.into_iter().flat_map(|turn| turn.input.into_iter().chain(turn.output)).collect()
+}

@@ -1,0 +1,369 @@
+//! Admission: from a request to a plan, or to a refusal that says what is wrong and where.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use http::StatusCode;
+use interactions_types::{
+    AllowedTools, Content, CreateInteraction, GenerationConfig, Input, Inspect, NameOr, Status,
+    Step, Target, Tool, ToolChoiceMode, Unmodelled, UserInput,
+};
+use serde_json::Value;
+
+use super::{Engine, history, turns_to_steps};
+use crate::error::Refusal;
+use crate::model::Model;
+
+/// Everything that a run needs to know.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The request as it was sent, its input normalised.
+    pub(super) request: CreateInteraction,
+    pub(super) model: Arc<dyn Model>,
+    /// The model's id at its own server.
+    pub(super) upstream_model: String,
+    pub(super) system: Option<String>,
+    pub(super) tools: Vec<Tool>,
+    pub(super) tool_choice: Option<ToolChoiceMode>,
+    /// The only tools that may be called, where the request limits them.
+    pub(super) allowed: Option<Vec<String>>,
+    pub(super) generation: GenerationConfig,
+    pub(super) response_format: Option<Value>,
+    /// The conversation before this request.
+    pub(super) history: Vec<Step>,
+    pub(super) input: Vec<Step>,
+    /// What an earlier attempt at this run has left.
+    pub(super) resumed: Option<Resumed>,
+}
+
+/// What an earlier attempt has already emitted.
+#[derive(Debug, Default)]
+pub(super) struct Resumed {
+    pub(super) steps: Vec<Step>,
+    pub(super) cancel_requested: bool,
+}
+
+impl Engine {
+    pub(super) async fn admit(
+        &self,
+        tenant: &str,
+        mut request: CreateInteraction,
+    ) -> Result<Plan, Refusal> {
+        let input = normalised(&mut request);
+        check_model_coverage(&request)?;
+        check_rules(&request, &input)?;
+        let mut plan = self.plan(request, input)?;
+        plan.history = self.history(tenant, &plan.request).await?;
+        history::check_results(&plan.history, &plan.input)?;
+        Ok(plan)
+    }
+
+    /// Looks up who answers and gathers what they are told.
+    pub(super) fn plan(
+        &self,
+        request: CreateInteraction,
+        input: Vec<Step>,
+    ) -> Result<Plan, Refusal> {
+        let (model_id, mut system, mut tools) = match request.named_target() {
+            Some(Target::Model(model)) => (String::from(model), None, Vec::new()),
+            Some(Target::Agent(id)) => {
+                let agent = self.config.agents.iter().find(|agent| id == agent.id.as_str());
+                let agent =
+                    agent.ok_or_else(|| Refusal::not_found(format!("there is no agent `{id}`")))?;
+                (agent.model.clone(), agent.system_instruction.clone(), agent.tools.clone())
+            }
+            _ => return Err(Refusal::invalid("name exactly one of `model` and `agent`")),
+        };
+        let (model, upstream_model) = self.models.resolve(&model_id).ok_or_else(|| {
+            Refusal::new(
+                StatusCode::NOT_FOUND,
+                "model_not_found",
+                format!("there is no model `{model_id}`"),
+            )
+        })?;
+        if let Some(more) = &request.system_instruction {
+            system =
+                Some(system.map_or_else(|| more.clone(), |agents| format!("{agents}\n\n{more}")));
+        }
+        tools.extend(request.tools.iter().flatten().cloned());
+        check_tools(&tools, model.as_ref())?;
+        let generation = request.generation_config.clone().unwrap_or_default();
+        let (tool_choice, allowed) = choice(&generation, &tools)?;
+        let response_format =
+            request.response_format.as_ref().and_then(|format| serde_json::to_value(format).ok());
+        Ok(Plan {
+            request,
+            model,
+            upstream_model,
+            system,
+            tools,
+            tool_choice,
+            allowed,
+            generation,
+            response_format,
+            history: Vec::new(),
+            input,
+            resumed: None,
+        })
+    }
+
+    /// The conversation that a request continues.
+    pub(super) async fn history(
+        &self,
+        tenant: &str,
+        request: &CreateInteraction,
+    ) -> Result<Vec<Step>, Refusal> {
+        let Some(previous) = &request.previous_interaction_id else {
+            return Ok(Vec::new());
+        };
+        let depth = self.config.limits.chain_depth;
+        let chain = self.store.chain(tenant, previous, depth).await?;
+        let Some(head) = chain.turns.last().filter(|head| !head.erased) else {
+            return Err(Refusal::not_found(format!(
+                "there is no interaction {previous} to continue"
+            )));
+        };
+        if head.status.is_running() {
+            return Err(Refusal::invalid(format!(
+                "interaction {previous} is still running; wait for it to end before continuing it"
+            )));
+        }
+        if head.status == Status::Failed {
+            return Err(Refusal::precondition(format!(
+                "interaction {previous} has failed and cannot be continued; continue the one before it"
+            )));
+        }
+        if let Some(erased) = chain.turns.iter().find(|turn| turn.erased) {
+            return Err(Refusal::invalid(format!(
+                "the conversation cannot be continued: its interaction {} has been deleted",
+                erased.id
+            )));
+        }
+        if let Some(missing) = chain.missing {
+            let reached = u32::try_from(chain.turns.len()).unwrap_or(u32::MAX);
+            return Err(Refusal::invalid(if reached >= depth {
+                format!("the conversation is longer than the {depth} turns that this server allows")
+            } else {
+                format!(
+                    "the conversation cannot be continued: its interaction {missing} is no longer stored"
+                )
+            }));
+        }
+        Ok(turns_to_steps(chain.turns))
+    }
+}
+
+/// Takes the input as steps, and lifts steps that some clients put into a user turn.
+fn normalised(request: &mut CreateInteraction) -> Vec<Step> {
+    let Some(input) = request.input.take() else {
+        return Vec::new();
+    };
+    let steps: Vec<Step> = input.into_steps().into_iter().flat_map(lifted).collect();
+    // Validation walks the request, so it has to see what was lifted.
+    request.input = Some(Input::Steps(steps.clone()));
+    steps
+}
+
+fn lifted(step: Step) -> Vec<Step> {
+    let Step::UserInput(input) = step else {
+        return vec![step];
+    };
+    let is_step = |content: &Content| matches!(content, Content::Unknown(unknown) if Step::KNOWN.contains(&unknown.tag()));
+    if !input.content.iter().any(is_step) {
+        return vec![input.into()];
+    }
+    let (steps, contents): (Vec<_>, Vec<_>) = input.content.into_iter().partition(is_step);
+    let mut lifted: Vec<Step> = steps
+        .into_iter()
+        .filter_map(|content| serde_json::to_value(content).ok())
+        .filter_map(|value| serde_json::from_value(value).ok())
+        .collect();
+    if !contents.is_empty() {
+        lifted.push(UserInput::new(contents).into());
+    }
+    lifted
+}
+
+/// Refuses what this server does not know: strictly everywhere but inside the input,
+/// where steps of other servers come back with fields of their own.
+fn check_model_coverage(request: &CreateInteraction) -> Result<(), Refusal> {
+    let in_input =
+        |path: &str| path == "input" || path.starts_with("input.") || path.starts_with("input[");
+    for unmodelled in request.unmodelled() {
+        match unmodelled {
+            Unmodelled::Field { path, .. } if !in_input(&path) => {
+                return Err(Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "parameter_unknown",
+                    format!("Unknown parameter: '{path}'."),
+                ));
+            }
+            Unmodelled::Value { path, value, supported, .. } => {
+                let open_inside = in_input(&path) && !path.ends_with(".type");
+                if open_inside {
+                    continue;
+                }
+                let field = path.rsplit('.').next().unwrap_or(&path);
+                return Err(Refusal::invalid(format!(
+                    "The value '{value}' is not supported for '{field}' at '{path}'. Supported values: {}.",
+                    supported.join(", ")
+                )));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_rules(request: &CreateInteraction, input: &[Step]) -> Result<(), Refusal> {
+    let refuse = |message: &str| Err(Refusal::invalid(message));
+    if request.names_both() {
+        return refuse("`model` and `agent` exclude each other; name one of them");
+    }
+    let Some(target) = request.named_target() else {
+        return refuse("one of `model` and `agent` is required");
+    };
+    if request.continuation_token.is_some() {
+        return refuse(
+            "`continuation_token` is not one of this server's, which never asks for a continuation",
+        );
+    }
+    if input.is_empty() {
+        return refuse("`input` is required and must not be empty");
+    }
+    if let Some(at) = input
+        .iter()
+        .position(|step| matches!(step, Step::UserInput(user) if user.content.is_empty()))
+    {
+        return Err(Refusal::invalid(format!("`input[{at}].content` must not be empty")));
+    }
+    let background = request.background == Some(true);
+    if !request.stores() && background {
+        return refuse(
+            "`background: true` needs `store: true`: nobody could read the result otherwise",
+        );
+    }
+    if request.webhook_config.is_some() {
+        return refuse(if background {
+            "`webhook_config` is not supported by this server"
+        } else {
+            "`webhook_config` needs `background: true`"
+        });
+    }
+    if request.environment.is_some() {
+        return refuse("`environment` is not supported by this server, which has no sandboxes");
+    }
+    match target {
+        Target::Agent(_) if request.generation_config.is_some() => {
+            return refuse("`generation_config` goes with `model`, not with `agent`");
+        }
+        Target::Model(_) if request.agent_config.is_some() => {
+            return refuse("`agent_config` goes with `agent`, not with `model`");
+        }
+        _ => {}
+    }
+    if let Some(generation) = &request.generation_config
+        && generation.max_output_tokens.is_some_and(|limit| limit < 1)
+    {
+        return refuse("`generation_config.max_output_tokens` must be at least 1");
+    }
+    for (key, value) in request.labels.iter().flatten() {
+        check_label(key, value)?;
+    }
+    Ok(())
+}
+
+fn check_label(key: &str, value: &str) -> Result<(), Refusal> {
+    const LONGEST: usize = 63;
+    let plain = |c: char| {
+        c == '_' || c == '-' || c.is_numeric() || (c.is_alphabetic() && !c.is_uppercase())
+    };
+    let begins_well = key.chars().next().is_some_and(|c| c.is_alphabetic() && !c.is_uppercase());
+    if !begins_well || !key.chars().all(plain) || key.chars().count() > LONGEST {
+        return Err(Refusal::invalid(format!(
+            "`labels`: the key '{key}' must begin with a lower-case letter and have at most {LONGEST} lower-case letters, digits, `_` and `-`"
+        )));
+    }
+    if !value.chars().all(plain) || value.chars().count() > LONGEST {
+        return Err(Refusal::invalid(format!(
+            "`labels.{key}`: the value must have at most {LONGEST} lower-case letters, digits, `_` and `-`"
+        )));
+    }
+    Ok(())
+}
+
+fn check_tools(tools: &[Tool], model: &dyn Model) -> Result<(), Refusal> {
+    let mut names = HashSet::new();
+    for (index, tool) in tools.iter().enumerate() {
+        let taken = |name: &str| {
+            Refusal::invalid(format!("`tools[{index}].name`: '{name}' is declared twice"))
+        };
+        match tool {
+            Tool::Function(function) => {
+                if function.name.is_empty() {
+                    return Err(Refusal::invalid(format!("`tools[{index}].name` is required")));
+                }
+                if function.parameters.as_ref().is_some_and(|schema| !schema.is_object()) {
+                    return Err(Refusal::invalid(format!(
+                        "`tools[{index}].parameters` must be a JSON Schema object"
+                    )));
+                }
+                if !names.insert(("function", function.name.as_str())) {
+                    return Err(taken(&function.name));
+                }
+            }
+            Tool::McpServer(server) => {
+                let name = server.name.as_deref().filter(|name| !name.is_empty());
+                let name = name.ok_or_else(|| {
+                    Refusal::invalid(format!("`tools[{index}].name` is required"))
+                })?;
+                if server.url.as_deref().is_none_or(str::is_empty) {
+                    return Err(Refusal::invalid(format!("`tools[{index}].url` is required")));
+                }
+                if !names.insert(("mcp_server", name)) {
+                    return Err(taken(name));
+                }
+            }
+            native if model.runs_tool(native) => {}
+            other => {
+                return Err(Refusal::invalid(format!(
+                    "The value '{}' is not supported for 'type' at 'tools[{index}].type'. Supported values: function, mcp_server.",
+                    other.kind()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How tools may be chosen, and among which.
+fn choice(
+    generation: &GenerationConfig,
+    tools: &[Tool],
+) -> Result<(Option<ToolChoiceMode>, Option<Vec<String>>), Refusal> {
+    match &generation.tool_choice {
+        None => Ok((None, None)),
+        Some(NameOr::Name(mode)) => Ok((Some(mode.clone()), None)),
+        Some(NameOr::Object(config)) => {
+            let Some(AllowedTools { mode, tools: names, .. }) = &config.allowed_tools else {
+                return Ok((None, None));
+            };
+            // Which tools an MCP server has is not known before the run.
+            let all_known = tools.iter().all(|tool| matches!(tool, Tool::Function(_)));
+            let declared = |name: &String| {
+                tools
+                    .iter()
+                    .any(|tool| matches!(tool, Tool::Function(function) if function.name == *name))
+            };
+            for (at, name) in names.iter().flatten().enumerate() {
+                if all_known && !declared(name) {
+                    return Err(Refusal::invalid(format!(
+                        "`generation_config.tool_choice.allowed_tools.tools[{at}]`: '{name}' is not among the declared tools"
+                    )));
+                }
+            }
+            Ok((mode.clone(), names.clone()))
+        }
+        Some(_) => Ok((None, None)),
+    }
+}

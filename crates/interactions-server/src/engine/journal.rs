@@ -1,0 +1,252 @@
+//! The journal of one run: events get their numbers and ids, are persisted, and only then seen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interactions_types::{
+    AccumulateError, Accumulator, ApiError, Delta, ErrorEvent, Interaction, InteractionCompleted,
+    InteractionCreated, InteractionId, Status, StatusUpdate, Step, StepDelta, StepStart, StepStop,
+    StreamEvent,
+};
+use tokio::sync::{broadcast, mpsc};
+
+use super::feed::event_id;
+use crate::store::{Chunk, Ending, Lease, LoggedEvent, Store, StoreErrorKind};
+
+/// A chunk is committed when it has this many events or bytes, or when the model pauses.
+const CHUNK_EVENTS: usize = 64;
+const CHUNK_BYTES: usize = 32 * 1024;
+/// How often a write is tried again while the store is unavailable.
+const TRIES: u32 = 6;
+
+/// Where the events of a run go.
+#[derive(Debug)]
+pub(super) enum Sink {
+    /// Into the log, then to whoever follows.
+    Stored { store: Arc<dyn Store>, lease: Lease, feed: broadcast::Sender<Arc<Chunk>> },
+    /// To the one caller who waits for them.
+    Live(mpsc::Sender<Arc<Chunk>>),
+    /// Nowhere: the caller waits for the result only.
+    Nobody,
+}
+
+impl Sink {
+    pub(super) fn stored(
+        store: Arc<dyn Store>,
+        lease: Lease,
+        feed: broadcast::Sender<Arc<Chunk>>,
+    ) -> Self {
+        Self::Stored { store, lease, feed }
+    }
+}
+
+/// Why a run must stop without an ending of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halted {
+    /// The lease is lost, or the store stays unavailable: another attempt will finish the run.
+    Abandoned,
+    /// The only caller of a run that is not stored has gone.
+    Deserted,
+}
+
+/// Writes the events of one run.
+#[derive(Debug)]
+pub(super) struct Journal {
+    id: InteractionId,
+    sink: Sink,
+    next_seq: u64,
+    next_index: i64,
+    open: Option<i64>,
+    pending: Vec<LoggedEvent>,
+    pending_bytes: usize,
+    accumulator: Accumulator,
+}
+
+impl Journal {
+    pub(super) fn new(id: InteractionId, sink: Sink) -> Self {
+        Self {
+            id,
+            sink,
+            next_seq: 1,
+            next_index: 0,
+            open: None,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            accumulator: Accumulator::new(),
+        }
+    }
+
+    /// Goes on after the events that an earlier attempt has logged.
+    ///
+    /// What was sent stays as it was sent; a step that was left open is closed by the caller.
+    pub(super) fn resume(mut self, logged: &[Chunk]) -> Self {
+        for event in logged.iter().flat_map(|chunk| &chunk.events) {
+            let Ok(event) = StreamEvent::decode(Some(&event.kind), event.json.as_bytes()) else {
+                continue;
+            };
+            match &event {
+                StreamEvent::StepStart(start) => {
+                    self.open = Some(start.index);
+                    self.next_index = start.index + 1;
+                }
+                StreamEvent::StepStop(_) => self.open = None,
+                _ => {}
+            }
+            // What was emitted did accumulate when it was emitted.
+            let _ = self.accumulator.push(&event);
+        }
+        self.next_seq = logged.last().map_or(0, Chunk::last_seq) + 1;
+        self
+    }
+
+    /// The steps so far.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        self.accumulator.interaction().steps
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.next_seq > 1 || !self.pending.is_empty()
+    }
+
+    pub(super) fn created(&mut self, interaction: Interaction) {
+        self.emit(InteractionCreated::new(interaction).into());
+    }
+
+    pub(super) fn status(&mut self, status: Status) {
+        self.emit(StatusUpdate::new(&self.id, status).into());
+    }
+
+    pub(super) fn start(&mut self, step: impl Into<Step>) {
+        let index = self.next_index;
+        self.next_index += 1;
+        self.open = Some(index);
+        self.emit(StepStart::new(index, step).into());
+    }
+
+    pub(super) fn delta(&mut self, delta: impl Into<Delta>) {
+        if let Some(index) = self.open {
+            self.emit(StepDelta::new(index, delta).into());
+        }
+    }
+
+    /// Ends the open step.
+    ///
+    /// # Errors
+    /// When the arguments of a function call turn out not to be a JSON object. The step is over all the same.
+    pub(super) fn stop(&mut self) -> Result<(), AccumulateError> {
+        let Some(index) = self.open.take() else {
+            return Ok(());
+        };
+        self.record(StepStop::new(index).into())
+    }
+
+    pub(super) fn error(&mut self, error: ApiError) {
+        self.emit(ErrorEvent::new().error(error).into());
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    fn emit(&mut self, event: StreamEvent) {
+        // Only the end of a call's arguments can fail to accumulate, and `stop` reports that.
+        let _ = self.record(event);
+    }
+
+    fn record(&mut self, mut event: StreamEvent) -> Result<(), AccumulateError> {
+        let seq = self.next_seq + self.pending.len() as u64;
+        if matches!(self.sink, Sink::Stored { .. }) {
+            event = event.with_event_id(event_id(seq));
+        }
+        let accumulated = self.accumulator.push(&event);
+        // Every event type serialises to JSON: its fields are strings, numbers, maps and lists.
+        let json = serde_json::to_string(&event).unwrap_or_default();
+        self.pending_bytes += json.len();
+        self.pending.push(LoggedEvent::new(event.kind(), json));
+        accumulated
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.pending.len() >= CHUNK_EVENTS || self.pending_bytes >= CHUNK_BYTES
+    }
+
+    /// Persists and shows what has been written since the last time.
+    ///
+    /// Not to be dropped half-way: it could be unknown then whether a chunk was committed.
+    pub(super) async fn flush(&mut self) -> Result<(), Halted> {
+        let Some(chunk) = self.take_chunk() else {
+            return Ok(());
+        };
+        match &self.sink {
+            Sink::Nobody => Ok(()),
+            Sink::Live(sender) => sender.send(chunk).await.map_err(|_| Halted::Deserted),
+            Sink::Stored { store, lease, feed } => {
+                patiently(|| store.append(lease, &chunk)).await?;
+                // Nobody may be following, which is fine.
+                let _ = feed.send(chunk);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the last event and ends the run in the store, in one transaction.
+    pub(super) async fn finish(
+        &mut self,
+        interaction: Interaction,
+        ending: Ending,
+    ) -> Result<(), Halted> {
+        self.emit(InteractionCompleted::new(interaction).into());
+        let chunk = self.take_chunk();
+        match &self.sink {
+            Sink::Nobody => Ok(()),
+            Sink::Live(sender) => match chunk {
+                Some(chunk) => sender.send(chunk).await.map_err(|_| Halted::Deserted),
+                None => Ok(()),
+            },
+            Sink::Stored { store, lease, feed } => {
+                patiently(|| store.finish(lease, chunk.as_deref(), &ending)).await?;
+                if let Some(chunk) = chunk {
+                    let _ = feed.send(chunk);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn take_chunk(&mut self) -> Option<Arc<Chunk>> {
+        if self.pending.is_empty() {
+            return None;
+        }
+        let events = std::mem::take(&mut self.pending);
+        let chunk = Chunk::new(self.next_seq, events);
+        self.next_seq = chunk.last_seq() + 1;
+        self.pending_bytes = 0;
+        Some(Arc::new(chunk))
+    }
+}
+
+/// Repeats a write for a while when the store is unavailable: a full disk may be emptied, a lock may be freed.
+async fn patiently<F>(write: impl Fn() -> F) -> Result<(), Halted>
+where
+    F: Future<Output = Result<(), crate::store::StoreError>>,
+{
+    let mut pause = Duration::from_millis(50);
+    for _ in 1..TRIES {
+        match write().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == StoreErrorKind::Unavailable => {
+                tracing::warn!(%error, "a write failed and is tried again");
+                tokio::time::sleep(pause).await;
+                pause *= 3;
+            }
+            Err(error) => {
+                tracing::info!(%error, "the run stops here");
+                return Err(Halted::Abandoned);
+            }
+        }
+    }
+    write().await.map_err(|error| {
+        tracing::error!(%error, "the run is given up; it is taken over once the store works again");
+        Halted::Abandoned
+    })
+}

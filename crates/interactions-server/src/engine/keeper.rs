@@ -1,0 +1,179 @@
+//! Keepers: leases stay alive, orphaned runs are taken over, old interactions go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interactions_types::{InteractionId, StreamEvent};
+
+use super::admission::Resumed;
+use super::journal::{Journal, Sink};
+use super::{Engine, beginning};
+use crate::clock;
+use crate::error::Refusal;
+use crate::store::{Beat, Claim, Ending, Lease, Record, StoreErrorKind};
+
+/// A run that has been begun this often is not begun again: it may be what brings the process down.
+const MOST_ATTEMPTS: u32 = 5;
+const CLAIMS_AT_ONCE: u32 = 16;
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Extends the leases of this process and learns which runs should stop.
+pub(super) async fn keep_leases(engine: Arc<Engine>) {
+    let every = engine.config.background.lease / 3;
+    // Closing goes on renewing: runs that end in time must still hold their leases.
+    while wait(&engine, every, false).await {
+        let leases: Vec<Lease> =
+            engine.lock_active().values().filter_map(|active| active.lease.clone()).collect();
+        if leases.is_empty() {
+            if engine.closing.is_cancelled() {
+                return;
+            }
+            continue;
+        }
+        let beats = match engine.store.heartbeat(&leases, engine.lease_end()).await {
+            Ok(beats) => beats,
+            Err(error) => {
+                tracing::warn!(%error, "leases could not be extended");
+                continue;
+            }
+        };
+        for (lease, beat) in beats {
+            let control = {
+                let active = engine.lock_active();
+                // A run that ended between the two looks has nothing to be told.
+                active
+                    .get(&lease.id)
+                    .filter(|active| active.lease.as_ref() == Some(&lease))
+                    .map(|a| a.control.clone())
+            };
+            match (beat, control) {
+                (Beat::Cancel, Some(control)) => control.cancel.cancel(),
+                (Beat::Lost, Some(control)) => control.abandon.cancel(),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Takes over runs whose process is gone.
+pub(super) async fn take_over(engine: Arc<Engine>) {
+    let every = (engine.config.background.lease / 4)
+        .clamp(Duration::from_millis(100), Duration::from_secs(5));
+    loop {
+        let claims = engine
+            .store
+            .claim(&engine.owner, clock::now(), engine.lease_end(), CLAIMS_AT_ONCE)
+            .await;
+        match claims {
+            Ok(claims) => {
+                for claim in claims {
+                    let lease = claim.lease.clone();
+                    tracing::info!(id = %lease.id, attempt = lease.attempt, "taking over a run");
+                    if let Err(refusal) = engine.revive(claim).await {
+                        tracing::warn!(id = %lease.id, reason = refusal.message, "the run cannot be taken over");
+                        engine.bury(&lease, &refusal).await;
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot look for runs to take over"),
+        }
+        if !wait(&engine, every, true).await {
+            return;
+        }
+    }
+}
+
+/// Erases interactions whose time is over.
+pub(super) async fn expire(engine: Arc<Engine>) {
+    while wait(&engine, SWEEP, true).await {
+        match engine.store.expire(clock::now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "erased interactions whose time was over"),
+            Err(error) => tracing::warn!(%error, "cannot erase interactions whose time is over"),
+        }
+    }
+}
+
+/// Sleeps; false when the keeper should end.
+async fn wait(engine: &Engine, time: Duration, ends_on_closing: bool) -> bool {
+    if !ends_on_closing && engine.closing.is_cancelled() {
+        tokio::time::sleep(time.min(Duration::from_millis(200))).await;
+        return true;
+    }
+    tokio::select! {
+        () = engine.closing.cancelled() => !ends_on_closing,
+        () = tokio::time::sleep(time) => true,
+    }
+}
+
+impl Engine {
+    /// Starts another attempt at a run, with what the earlier ones have left.
+    async fn revive(self: &Arc<Self>, claim: Claim) -> Result<(), Refusal> {
+        let Claim { lease, tenant, record, secrets, cancel_requested, .. } = claim;
+        if lease.attempt > MOST_ATTEMPTS {
+            return Err(Refusal::unavailable(format!(
+                "it was begun {MOST_ATTEMPTS} times and never ended"
+            )));
+        }
+        let Record { request: mut bare, input, created, .. } = record;
+        if let Some(sealed) = secrets
+            && !self.vault.restore(&mut bare, &sealed)
+        {
+            return Err(Refusal::unavailable(
+                "its secrets cannot be opened with this server's key",
+            ));
+        }
+        let mut plan = self.plan(bare, input)?;
+        plan.history = self.history(&tenant, &plan.request).await?;
+
+        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), self.feeds.open(&lease.id));
+        let logged = self.store.events_after(&lease.id, 0, u32::MAX).await?;
+        let journal = Journal::new(lease.id.clone(), sink).resume(&logged);
+        plan.resumed = Some(Resumed { steps: journal.steps(), cancel_requested });
+        let beginning = beginning(&lease.id, &plan.request, created);
+        // Nobody waits for its end, so the guard that would cancel it is let go.
+        let (_, guard) = self.launch(Some(lease), None, plan, journal, beginning);
+        guard.disarm();
+        Ok(())
+    }
+
+    /// Ends a run that cannot be taken over.
+    async fn bury(&self, lease: &Lease, refusal: &Refusal) {
+        let logged = self.store.events_after(&lease.id, 0, u32::MAX).await.unwrap_or_default();
+        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), self.feeds.open(&lease.id));
+        let mut journal = Journal::new(lease.id.clone(), sink).resume(&logged);
+        let error = refusal.api_error();
+        let _ = journal.stop();
+        journal.error(error.clone());
+        let mut interaction =
+            interactions_types::Interaction::new(&lease.id, interactions_types::Status::Failed);
+        interaction.errors = Some(vec![error.clone()]);
+        let ending = Ending {
+            status: interactions_types::Status::Failed,
+            output: journal.steps(),
+            usage: None,
+            errors: vec![error],
+            updated: clock::now(),
+        };
+        let _ = journal.finish(interaction, ending).await;
+        self.feeds.close(&lease.id);
+    }
+
+    /// The steps that a run has made so far, from its log.
+    pub(crate) async fn steps_so_far(
+        &self,
+        id: &InteractionId,
+    ) -> Result<Vec<interactions_types::Step>, Refusal> {
+        let logged = match self.store.events_after(id, 0, u32::MAX).await {
+            Err(error) if error.kind() == StoreErrorKind::Corrupt => Vec::new(),
+            logged => logged?,
+        };
+        let mut accumulator = interactions_types::Accumulator::new();
+        for event in logged.iter().flat_map(|chunk| &chunk.events) {
+            if let Ok(event) = StreamEvent::decode(Some(&event.kind), event.json.as_bytes()) {
+                let _ = accumulator.push(&event);
+            }
+        }
+        Ok(accumulator.into_interaction().steps)
+    }
+}

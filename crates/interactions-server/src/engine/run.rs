@@ -1,0 +1,453 @@
+//! One run: a loop between the model and the tools of MCP servers, until there is an answer.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::stream::{self, FusedStream};
+use futures::{FutureExt, StreamExt};
+use interactions_types::{
+    ApiError, CallId, Delta, FunctionCall, Interaction, JsonObject, McpServerToolCall,
+    McpServerToolCallDelta, McpServerToolResultDelta, Status, Step, Usage,
+};
+use serde_json::json;
+
+use super::admission::Plan;
+use super::journal::{Halted, Journal};
+use super::toolbox::{Route, Toolbox};
+use super::{Control, Engine, Finished, history, named, new_id};
+use crate::clock;
+use crate::model::{Finish, ModelError, ModelEvent, ModelStream, Transient, Turn};
+use crate::store::Ending;
+
+/// How many tools of MCP servers one turn runs at a time.
+const PARALLEL_CALLS: usize = 8;
+
+/// Runs a plan to its end; `None` when the run has to be left to another attempt.
+pub(super) async fn run(
+    engine: &Arc<Engine>,
+    plan: Plan,
+    journal: Journal,
+    beginning: Interaction,
+    control: Control,
+) -> Option<Finished> {
+    let mut run = Run {
+        engine,
+        plan,
+        journal,
+        interaction: beginning,
+        control,
+        toolbox: Toolbox::default(),
+        usage: None,
+        errors: Vec::new(),
+        call_ids: HashSet::new(),
+    };
+    let outcome = match run.converse().await {
+        Ok(verdict) => run.conclude(verdict).await,
+        Err(Stop::Halted(halted)) => Err(halted),
+        Err(Stop::Cancelled) => run.conclude(Verdict::Cancelled).await,
+        Err(Stop::Failed(error)) => run.conclude(Verdict::Failed(error)).await,
+    };
+    std::mem::take(&mut run.toolbox).close().await;
+    match outcome {
+        Ok(finished) => Some(finished),
+        Err(Halted::Abandoned) => {
+            tracing::info!(id = %run.interaction.id, "the run is left to another attempt");
+            None
+        }
+        Err(Halted::Deserted) => None,
+    }
+}
+
+struct Run<'a> {
+    engine: &'a Arc<Engine>,
+    plan: Plan,
+    journal: Journal,
+    interaction: Interaction,
+    control: Control,
+    toolbox: Toolbox,
+    usage: Option<Usage>,
+    errors: Vec<ApiError>,
+    /// Ids of calls in the whole conversation: models may repeat theirs, callers must be able to tell them apart.
+    call_ids: HashSet<CallId>,
+}
+
+/// How a run ends when nothing interferes.
+enum Verdict {
+    Completed,
+    /// Cut at the limit of output tokens.
+    Incomplete,
+    /// The client has to carry out functions.
+    RequiresAction,
+    Cancelled,
+    Failed(ModelError),
+}
+
+/// What interferes with a run.
+enum Stop {
+    Halted(Halted),
+    Cancelled,
+    Failed(ModelError),
+}
+
+impl From<Halted> for Stop {
+    fn from(halted: Halted) -> Self {
+        Self::Halted(halted)
+    }
+}
+
+impl From<ModelError> for Stop {
+    fn from(error: ModelError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What one generation of the model asks for.
+#[derive(Default)]
+struct Asked {
+    mcp_calls: Vec<McpServerToolCall>,
+    client_calls: usize,
+    finish: Option<Finish>,
+}
+
+/// The call that is being generated.
+enum Generating {
+    /// Text, thoughts, steps of the model's own tools.
+    Plain,
+    /// A function of the client.
+    Function(String),
+    /// A tool of an MCP server, with the argument text so far.
+    Mcp { call: McpServerToolCall, text: String },
+}
+
+impl Run<'_> {
+    async fn converse(&mut self) -> Result<Verdict, Stop> {
+        if !self.journal.has_begun() {
+            self.journal.created(self.interaction.clone());
+            self.journal.status(Status::InProgress);
+        }
+        self.journal.flush().await?;
+        if self.plan.resumed.as_ref().is_some_and(|resumed| resumed.cancel_requested) {
+            return Err(Stop::Cancelled);
+        }
+        let opening =
+            Toolbox::open(&self.plan.tools, self.plan.allowed.as_deref(), &self.engine.egress);
+        self.toolbox = interruptible(&self.control, opening).await?;
+        self.errors.extend(self.toolbox.faults());
+        let known = self.plan.history.iter().chain(&self.plan.input);
+        self.call_ids = known
+            .filter_map(|step| match step {
+                Step::FunctionCall(call) => Some(call.id.clone()),
+                Step::McpServerToolCall(call) => Some(call.id.clone()),
+                _ => None,
+            })
+            .collect();
+        if let Some(verdict) = self.pick_up().await? {
+            return Ok(verdict);
+        }
+
+        for _ in 0..=self.engine.config.limits.tool_rounds {
+            let turn = self.turn();
+            let generation = self.plan.model.generate(turn);
+            let stream = interruptible(&self.control, generation).await??;
+            let asked = self.relay(stream).await?;
+            if !asked.mcp_calls.is_empty() {
+                // Calls are on record before anything is carried out.
+                self.journal.flush().await?;
+                self.carry_out(asked.mcp_calls).await?;
+                if asked.client_calls == 0 {
+                    continue;
+                }
+            }
+            return Ok(match asked.finish {
+                _ if asked.client_calls > 0 => Verdict::RequiresAction,
+                Some(Finish::MaxTokens) => Verdict::Incomplete,
+                _ => Verdict::Completed,
+            });
+        }
+        let rounds = self.engine.config.limits.tool_rounds;
+        Err(ModelError::permanent(
+            "too_many_tool_calls",
+            format!("the model still called tools after {rounds} rounds"),
+        )
+        .into())
+    }
+
+    /// Everything the model gets to know now.
+    fn turn(&self) -> Turn {
+        let so_far = self.journal.steps();
+        let conversation: Vec<Step> = [&self.plan.history[..], &self.plan.input, &so_far].concat();
+        let system = match (&self.plan.system, self.toolbox.note_for_model()) {
+            (Some(system), Some(note)) => Some(format!("{system}\n\n{note}")),
+            (system, note) => system.clone().or(note),
+        };
+        Turn {
+            model: self.plan.upstream_model.clone(),
+            system,
+            functions: self.toolbox.functions().to_vec(),
+            native_tools: self.toolbox.native().to_vec(),
+            // A forced choice holds for the first generation; forced again, no answer could ever come.
+            tool_choice: self.plan.tool_choice.clone().filter(|mode| {
+                so_far.is_empty() || *mode != interactions_types::ToolChoiceMode::Any
+            }),
+            steps: history::for_model(&conversation, |server, tool| {
+                self.toolbox.exposed(server, tool)
+            }),
+            generation: self.plan.generation.clone(),
+            response_format: self.plan.response_format.clone(),
+        }
+    }
+
+    /// Passes a generation on, event by event.
+    async fn relay(&mut self, stream: ModelStream) -> Result<Asked, Stop> {
+        let mut stream = stream.fuse();
+        let mut asked = Asked::default();
+        let mut generating = Generating::Plain;
+        let mut usage = None;
+        loop {
+            // While the model is quick, events gather in one chunk; when it pauses, they go out.
+            let event = match stream.next().now_or_never() {
+                Some(event) if !self.journal.is_full() => event,
+                Some(event) => {
+                    self.journal.flush().await?;
+                    event
+                }
+                None => {
+                    self.journal.flush().await?;
+                    interruptible(&self.control, stream.next()).await?
+                }
+            };
+            if self.control.cancel.is_cancelled() {
+                return Err(Stop::Cancelled);
+            }
+            match event {
+                Some(Ok(ModelEvent::Start(step))) => generating = self.start(step)?,
+                Some(Ok(ModelEvent::Delta(delta))) => match (&mut generating, delta) {
+                    (Generating::Mcp { text, .. }, Delta::Arguments(more)) => {
+                        text.push_str(more.arguments.as_deref().unwrap_or_default());
+                    }
+                    (_, delta) => self.journal.delta(delta),
+                },
+                Some(Ok(ModelEvent::Stop)) => {
+                    self.stop(std::mem::replace(&mut generating, Generating::Plain), &mut asked)?;
+                }
+                Some(Ok(ModelEvent::Usage(counted))) => usage = Some(counted),
+                Some(Ok(ModelEvent::Finish(finish))) => asked.finish = Some(finish),
+                Some(Err(error)) => {
+                    self.add_usage(usage.as_ref());
+                    return Err(error.into());
+                }
+                None => break,
+            }
+            debug_assert!(!stream.is_terminated(), "a finished stream is not asked again");
+        }
+        self.add_usage(usage.as_ref());
+        if asked.finish.is_none() {
+            let broken = ModelError::transient(
+                Transient::Unavailable,
+                "the model stopped in the middle of its answer",
+            );
+            return Err(broken.into());
+        }
+        Ok(asked)
+    }
+
+    fn start(&mut self, step: Step) -> Result<Generating, Stop> {
+        if self.journal.is_open() {
+            let _ = self.journal.stop();
+        }
+        let Step::FunctionCall(mut call) = step else {
+            self.journal.start(step);
+            return Ok(Generating::Plain);
+        };
+        if call.id.as_str().is_empty() || self.call_ids.contains(&call.id) {
+            call.id = new_id("call_").into();
+        }
+        self.call_ids.insert(call.id.clone());
+        match self.toolbox.route(&call.name) {
+            Some(Route::Client) => {
+                let name = call.name.clone();
+                self.journal.start(call);
+                Ok(Generating::Function(name))
+            }
+            Some(Route::Mcp { server, tool }) => {
+                let FunctionCall { id, arguments, .. } = call;
+                let call = McpServerToolCall::new(id, tool.clone(), server.clone(), arguments);
+                let mut shell = call.clone();
+                shell.arguments = JsonObject::new();
+                self.journal.start(shell);
+                Ok(Generating::Mcp { call, text: String::new() })
+            }
+            None => Err(ModelError::permanent(
+                "unexpected_tool_call",
+                format!("the model called `{}`, which is not among its tools", call.name),
+            )
+            .into()),
+        }
+    }
+
+    fn stop(&mut self, generating: Generating, asked: &mut Asked) -> Result<(), Stop> {
+        let malformed = |name: &str, error: &dyn std::fmt::Display| {
+            ModelError::permanent(
+                "malformed_function_call",
+                format!("the model's arguments for `{name}` cannot be read: {error}"),
+            )
+        };
+        match generating {
+            Generating::Plain => {
+                let _ = self.journal.stop();
+            }
+            Generating::Function(name) => {
+                self.journal.stop().map_err(|error| malformed(&name, &error))?;
+                asked.client_calls += 1;
+            }
+            Generating::Mcp { mut call, text } => {
+                if !text.trim().is_empty() {
+                    call.arguments = serde_json::from_str(&text)
+                        .map_err(|error| malformed(&call.name, &error))?;
+                }
+                self.journal.delta(McpServerToolCallDelta::new(
+                    call.name.clone(),
+                    call.server_name.clone(),
+                    call.arguments.clone(),
+                ));
+                let _ = self.journal.stop();
+                asked.mcp_calls.push(call);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs tools of MCP servers side by side and writes their results in the order of the calls.
+    async fn carry_out(&mut self, calls: Vec<McpServerToolCall>) -> Result<(), Stop> {
+        let toolbox = &self.toolbox;
+        let mut results = stream::iter(calls)
+            .map(|call| async move {
+                let output =
+                    toolbox.call(&call.server_name, &call.name, call.arguments.clone()).await;
+                (call, output)
+            })
+            .buffered(PARALLEL_CALLS);
+        while let Some((call, output)) = interruptible(&self.control, results.next()).await? {
+            write_result(&mut self.journal, &call, output);
+            self.journal.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Goes on where an earlier attempt broke off: closes what it left open,
+    /// and answers tool calls of which nobody knows whether they were carried out.
+    async fn pick_up(&mut self) -> Result<Option<Verdict>, Stop> {
+        let Some(resumed) = self.plan.resumed.take() else {
+            return Ok(None);
+        };
+        if self.journal.is_open() {
+            let _ = self.journal.stop();
+        }
+        let answered: HashSet<&CallId> = resumed
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::McpServerToolResult(result) => Some(&result.call_id),
+                _ => None,
+            })
+            .collect();
+        let mut again = Vec::new();
+        for step in &resumed.steps {
+            if let Step::McpServerToolCall(call) = step
+                && !answered.contains(&call.id)
+            {
+                if self.toolbox.is_repeatable(&call.server_name, &call.name) {
+                    again.push(call.clone());
+                } else {
+                    let unknown = "Error: the server was restarted while this tool ran; its outcome is unknown.";
+                    write_result(&mut self.journal, call, unknown.into());
+                }
+            }
+        }
+        self.journal.flush().await?;
+        self.carry_out(again).await?;
+        // Function calls end a run; if the last step is one, only the ending was missing.
+        let waiting = matches!(resumed.steps.last(), Some(Step::FunctionCall(call)) if !call.arguments.is_empty());
+        Ok(waiting.then_some(Verdict::RequiresAction))
+    }
+
+    fn add_usage(&mut self, usage: Option<&Usage>) {
+        if let Some(usage) = usage {
+            *self.usage.get_or_insert_default() += usage;
+        }
+    }
+
+    async fn conclude(&mut self, verdict: Verdict) -> Result<Finished, Halted> {
+        let _ = self.journal.stop();
+        let mut transient = None;
+        let status = match verdict {
+            Verdict::Completed => Status::Completed,
+            Verdict::Incomplete => Status::Incomplete,
+            Verdict::RequiresAction => Status::RequiresAction,
+            Verdict::Cancelled => {
+                self.journal.status(Status::Cancelled);
+                Status::Cancelled
+            }
+            Verdict::Failed(error) => {
+                tracing::info!(id = %self.interaction.id, %error, "the run failed");
+                transient = error.transient;
+                let error = ApiError::new().code(error.code).message(error.message);
+                self.journal.error(error.clone());
+                self.errors.push(error);
+                Status::Failed
+            }
+        };
+        let updated = clock::now();
+        self.interaction.status = status.clone();
+        self.interaction.updated = Some(clock::rfc3339(updated));
+        self.interaction.usage.clone_from(&self.usage);
+        self.interaction.errors = (!self.errors.is_empty()).then(|| self.errors.clone());
+        named(&mut self.interaction, &self.plan.request);
+        let output = self.journal.steps();
+        let ending = Ending {
+            status,
+            output: output.clone(),
+            usage: self.usage.clone(),
+            errors: self.errors.clone(),
+            updated,
+        };
+        self.journal.finish(self.interaction.clone(), ending).await?;
+        let mut interaction = self.interaction.clone();
+        interaction.steps = output;
+        Ok(Finished { interaction, transient })
+    }
+}
+
+/// Writes the result of a tool call as a step. Its payload comes in one delta, as the service sends it.
+fn write_result(
+    journal: &mut Journal,
+    call: &McpServerToolCall,
+    output: interactions_types::ToolOutput,
+) {
+    let shell = json!({
+        "type": "mcp_server_tool_result",
+        "call_id": call.id,
+        "name": call.name,
+        "server_name": call.server_name,
+    });
+    // The shell has no result yet, which only decoding can say.
+    if let Ok(step) = serde_json::from_value::<Step>(shell) {
+        journal.start(step);
+        journal.delta(
+            McpServerToolResultDelta::new(output)
+                .name(call.name.clone())
+                .server_name(call.server_name.clone()),
+        );
+        let _ = journal.stop();
+    }
+}
+
+/// Waits for something that may be dropped at any time, unless the run is stopped first.
+async fn interruptible<F: Future>(control: &Control, work: F) -> Result<F::Output, Stop> {
+    tokio::select! {
+        biased;
+        () = control.abandon.cancelled() => Err(Stop::Halted(Halted::Abandoned)),
+        () = control.cancel.cancelled() => Err(Stop::Cancelled),
+        done = work => Ok(done),
+    }
+}

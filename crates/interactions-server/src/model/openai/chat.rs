@@ -1,0 +1,292 @@
+//! From a turn to the request of chat completions.
+
+use interactions_types::{Content, Step, ToolChoiceMode, ToolOutput};
+use serde_json::{Value, json};
+
+use crate::model::{ModelError, Turn};
+
+/// `at_openai` picks the newer name for the token limit, which others do not know.
+pub(super) fn request(turn: &Turn, at_openai: bool) -> Result<Value, ModelError> {
+    let mut body = json!({
+        "model": turn.model,
+        "messages": messages(turn)?,
+        "stream": true,
+        "stream_options": {"include_usage": true},
+    });
+    if !turn.functions.is_empty() {
+        let functions = turn.functions.iter().map(|function| {
+            let mut parameters = function.parameters.clone();
+            parameters.entry("type").or_insert_with(|| json!("object"));
+            parameters.entry("properties").or_insert_with(|| json!({}));
+            json!({"type": "function", "function": {
+                "name": function.name,
+                "description": function.description.as_deref().unwrap_or_default(),
+                "parameters": parameters,
+            }})
+        });
+        body["tools"] = functions.collect();
+        match &turn.tool_choice {
+            Some(ToolChoiceMode::Any) => body["tool_choice"] = json!("required"),
+            Some(ToolChoiceMode::None) => body["tool_choice"] = json!("none"),
+            Some(ToolChoiceMode::Auto | ToolChoiceMode::Validated) => {
+                body["tool_choice"] = json!("auto");
+            }
+            _ => {}
+        }
+    }
+    let generation = &turn.generation;
+    if let Some(limit) = generation.max_output_tokens {
+        body[if at_openai { "max_completion_tokens" } else { "max_tokens" }] = json!(limit);
+    }
+    if let Some(temperature) = generation.temperature {
+        body["temperature"] = json!(temperature);
+    }
+    if let Some(top_p) = generation.top_p {
+        body["top_p"] = json!(top_p);
+    }
+    if let Some(seed) = generation.seed {
+        body["seed"] = json!(seed);
+    }
+    if let Some(stop) = &generation.stop_sequences {
+        body["stop"] = json!(stop);
+    }
+    if let Some(level) = &generation.thinking_level {
+        body["reasoning_effort"] = json!(level.as_str());
+    }
+    if let Some(format) = turn.response_format.as_ref().and_then(response_format) {
+        body["response_format"] = format;
+    }
+    Ok(body)
+}
+
+/// The text format of a request; audio, images and video have no counterpart here.
+fn response_format(format: &Value) -> Option<Value> {
+    let format = match format {
+        Value::Array(formats) => formats.iter().find(|format| format["type"] == "text")?,
+        other => other,
+    };
+    match format.get("type").and_then(Value::as_str) {
+        Some("text") => {
+            match (format.get("schema"), format.get("mime_type").and_then(Value::as_str)) {
+                (Some(schema), _) => Some(schema_format(schema)),
+                (None, Some("application/json")) => Some(json!({"type": "json_object"})),
+                _ => None,
+            }
+        }
+        Some("audio" | "image" | "video") => None,
+        // Formerly the field was the schema itself.
+        _ => Some(schema_format(format)),
+    }
+}
+
+fn schema_format(schema: &Value) -> Value {
+    json!({"type": "json_schema", "json_schema": {"name": "response", "schema": schema}})
+}
+
+fn messages(turn: &Turn) -> Result<Vec<Value>, ModelError> {
+    let mut messages = Vec::new();
+    if let Some(system) = &turn.system {
+        messages.push(json!({"role": "system", "content": system}));
+    }
+    for step in &turn.steps {
+        match step {
+            Step::UserInput(input) => {
+                messages.push(json!({"role": "user", "content": user_content(&input.content)?}));
+            }
+            Step::ModelOutput(output) => {
+                let text: String = output.content.iter().filter_map(Content::as_text).collect();
+                let assistant = assistant(&mut messages);
+                let before = assistant["content"].as_str().unwrap_or_default();
+                assistant["content"] = json!(format!("{before}{text}"));
+            }
+            Step::FunctionCall(call) => {
+                let arguments = serde_json::to_string(&call.arguments).unwrap_or_default();
+                let assistant = assistant(&mut messages);
+                if !assistant["tool_calls"].is_array() {
+                    assistant["tool_calls"] = json!([]);
+                }
+                if let Some(calls) = assistant["tool_calls"].as_array_mut() {
+                    calls.push(json!({
+                        "id": call.id,
+                        "type": "function",
+                        "function": {"name": call.name, "arguments": arguments},
+                    }));
+                }
+            }
+            Step::FunctionResult(result) => {
+                let text = result.result.to_text();
+                let text =
+                    if result.is_error == Some(true) { format!("Error: {text}") } else { text };
+                messages
+                    .push(json!({"role": "tool", "tool_call_id": result.call_id, "content": text}));
+                if let ToolOutput::Contents(contents) = &result.result {
+                    let media: Vec<Content> = contents
+                        .iter()
+                        .filter(|content| content.as_text().is_none())
+                        .cloned()
+                        .collect();
+                    if !media.is_empty() {
+                        messages.push(json!({"role": "user", "content": user_content(&media)?}));
+                    }
+                }
+            }
+            // Thoughts and the tools of other services have no place in chat completions.
+            _ => {}
+        }
+    }
+    Ok(reordered(messages))
+}
+
+/// The assistant message that the next piece of an answer belongs to.
+fn assistant(messages: &mut Vec<Value>) -> &mut Value {
+    if messages.last().is_none_or(|last| last["role"] != "assistant") {
+        messages.push(json!({"role": "assistant", "content": null}));
+    }
+    let last = messages.len() - 1;
+    &mut messages[last]
+}
+
+/// Tool messages must follow their assistant message without anything between them,
+/// so media that came with results move behind the last result.
+fn reordered(messages: Vec<Value>) -> Vec<Value> {
+    let mut ordered: Vec<Value> = Vec::with_capacity(messages.len());
+    for message in messages {
+        let at = if message["role"] == "tool" {
+            let behind = ordered
+                .iter()
+                .rposition(|earlier| earlier["role"] == "tool" || earlier["role"] == "assistant");
+            behind.map_or(ordered.len(), |at| at + 1)
+        } else {
+            ordered.len()
+        };
+        ordered.insert(at, message);
+    }
+    ordered
+}
+
+fn user_content(contents: &[Content]) -> Result<Value, ModelError> {
+    if let [Content::Text(text)] = contents {
+        return Ok(json!(text.text));
+    }
+    contents.iter().map(part).collect()
+}
+
+fn part(content: &Content) -> Result<Value, ModelError> {
+    let unsupported = |what: &str| {
+        Err(ModelError::permanent(
+            "invalid_request",
+            format!("this model's server takes no {what} content"),
+        ))
+    };
+    let data_url = |mime: &str, data: &str| format!("data:{mime};base64,{data}");
+    match content {
+        Content::Text(text) => Ok(json!({"type": "text", "text": text.text})),
+        Content::Image(image) => {
+            let mime = image.mime_type.as_ref().map_or("image/png", |mime| mime.as_str());
+            let url = match (&image.data, &image.uri) {
+                (Some(data), _) => data_url(mime, data),
+                (None, Some(uri)) => uri.clone(),
+                (None, None) => return unsupported("empty image"),
+            };
+            Ok(json!({"type": "image_url", "image_url": {"url": url}}))
+        }
+        Content::Audio(audio) => {
+            let Some(data) = &audio.data else {
+                return unsupported("audio by uri");
+            };
+            let mime = audio.mime_type.as_ref().map_or("audio/wav", |mime| mime.as_str());
+            let format = match mime.rsplit('/').next().unwrap_or_default() {
+                "mpeg" => "mp3",
+                other => other,
+            };
+            Ok(json!({"type": "input_audio", "input_audio": {"data": data, "format": format}}))
+        }
+        Content::Document(document) => {
+            let Some(data) = &document.data else {
+                return unsupported("document by uri");
+            };
+            let mime = document.mime_type.as_ref().map_or("application/pdf", |mime| mime.as_str());
+            Ok(
+                json!({"type": "file", "file": {"filename": "document", "file_data": data_url(mime, data)}}),
+            )
+        }
+        other => unsupported(other.kind()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use interactions_types::{
+        FunctionCall, GenerationConfig, Image, JsonObject, ModelOutput, Thought, UserInput,
+    };
+
+    use super::*;
+    use crate::model::FunctionSpec;
+
+    #[test]
+    fn writes_a_conversation_with_parallel_calls() {
+        let calls = ["a", "b"].map(|id| FunctionCall::new(id, "f", JsonObject::new()));
+        let image = Image::new().data("aW1n").mime_type("image/png");
+        let turn = Turn {
+            model: "m".to_owned(),
+            system: Some("be brief".to_owned()),
+            steps: vec![
+                Step::user_text("go"),
+                Thought::new().into(),
+                ModelOutput::new()
+                    .content(vec![Content::text("Sure, "), Content::text("two calls.")])
+                    .into(),
+                calls[0].clone().into(),
+                calls[1].clone().into(),
+                calls[0].result(vec![Content::text("one"), image.clone().into()]).into(),
+                calls[1].error("broke").into(),
+                UserInput::new(vec![Content::text("and this?"), image.into()]).into(),
+            ],
+            functions: vec![FunctionSpec { name: "f".to_owned(), ..FunctionSpec::default() }],
+            tool_choice: Some(ToolChoiceMode::Any),
+            generation: GenerationConfig::new().max_output_tokens(7),
+            ..Turn::default()
+        };
+        let body = request(&turn, false).unwrap();
+        let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let picture =
+            json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,aW1n"}});
+        assert_eq!(
+            body["messages"],
+            json!([
+                {"role": "system", "content": "be brief"},
+                {"role": "user", "content": "go"},
+                {"role": "assistant", "content": "Sure, two calls.", "tool_calls": [call("a"), call("b")]},
+                {"role": "tool", "tool_call_id": "a", "content": "one"},
+                {"role": "tool", "tool_call_id": "b", "content": "Error: broke"},
+                {"role": "user", "content": [picture]},
+                {"role": "user", "content": [{"type": "text", "text": "and this?"}, picture]},
+            ])
+        );
+        assert_eq!((&body["tool_choice"], &body["max_tokens"]), (&json!("required"), &json!(7)));
+        assert_eq!(
+            body["tools"][0]["function"]["parameters"],
+            json!({"type": "object", "properties": {}})
+        );
+    }
+
+    #[test]
+    fn writes_response_formats() {
+        let schema = json!({"type": "object"});
+        for (format, kind) in [
+            (
+                json!({"type": "text", "mime_type": "application/json", "schema": schema}),
+                json!("json_schema"),
+            ),
+            (
+                json!([{"type": "image"}, {"type": "text", "mime_type": "application/json"}]),
+                json!("json_object"),
+            ),
+            (schema.clone(), json!("json_schema")),
+        ] {
+            assert_eq!(response_format(&format).unwrap()["type"], kind, "{format}");
+        }
+        assert_eq!(response_format(&json!({"type": "image"})), None);
+        assert_eq!(response_format(&json!({"type": "text"})), None);
+    }
+}

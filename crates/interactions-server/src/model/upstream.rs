@@ -1,0 +1,172 @@
+//! `interactions`: another server of the same API, Google's included.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use interactions_client::{Client, Error, ErrorKind, EventStream};
+use interactions_types::{CreateInteraction, Input, Status, StreamEvent, Target, Tool};
+use serde_json::json;
+
+use super::{Finish, Model, ModelError, ModelEvent, ModelStream, Transient, Turn};
+
+/// Passes turns on to another server, statelessly and step by step.
+///
+/// History is replayed as it was stored, so signatures arrive unchanged;
+/// the upstream stores nothing (`store: false`).
+#[derive(Clone)]
+pub struct Upstream {
+    client: Client,
+}
+
+impl Upstream {
+    /// Passes turns on to the server of this client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").field("base_url", &self.client.base_url()).finish()
+    }
+}
+
+#[async_trait]
+impl Model for Upstream {
+    async fn generate(&self, turn: Turn) -> Result<ModelStream, ModelError> {
+        let model = turn.model.clone();
+        let request = request(turn)?;
+        let events =
+            self.client.create(request).stream().await.map_err(|error| explain(&model, &error))?;
+        Ok(translate(model, events))
+    }
+
+    fn runs_tool(&self, tool: &Tool) -> bool {
+        !matches!(tool, Tool::Function(_) | Tool::McpServer(_))
+    }
+
+    fn label(&self) -> String {
+        format!("Interactions API at {}", self.client.base_url())
+    }
+}
+
+fn request(turn: Turn) -> Result<CreateInteraction, ModelError> {
+    let mut tools: Vec<serde_json::Value> = turn
+        .functions
+        .iter()
+        .map(|function| {
+            let mut tool = json!({"type": "function", "name": function.name, "parameters": function.parameters});
+            if let Some(description) = &function.description {
+                tool["description"] = json!(description);
+            }
+            tool
+        })
+        .collect();
+    tools.extend(turn.native_tools.iter().filter_map(|tool| serde_json::to_value(tool).ok()));
+
+    let mut generation = turn.generation;
+    generation.tool_choice = turn.tool_choice.map(Into::into);
+    let mut body = json!({"store": false});
+    if !tools.is_empty() {
+        body["tools"] = tools.into();
+    }
+    if let Some(system) = turn.system {
+        body["system_instruction"] = system.into();
+    }
+    if let Some(format) = turn.response_format {
+        body["response_format"] = format;
+    }
+    let mut request: CreateInteraction = serde_json::from_value(body)
+        .map_err(|error| ModelError::permanent("invalid_request", error.to_string()))?;
+    request.input = Some(Input::Steps(turn.steps));
+    if generation != Default::default() {
+        request.generation_config = Some(generation);
+    }
+    Ok(request.target(Target::model(turn.model)))
+}
+
+fn translate(model: String, events: EventStream) -> ModelStream {
+    events
+        .flat_map(move |event| {
+            let events = match event {
+                Ok(event) => model_events(event),
+                Err(error) => vec![Err(explain(&model, &error))],
+            };
+            stream::iter(events)
+        })
+        .boxed()
+}
+
+fn model_events(event: StreamEvent) -> Vec<Result<ModelEvent, ModelError>> {
+    match event {
+        StreamEvent::StepStart(start) => vec![Ok(ModelEvent::Start(start.step))],
+        StreamEvent::StepDelta(delta) => vec![Ok(ModelEvent::Delta(delta.delta))],
+        StreamEvent::StepStop(_) => vec![Ok(ModelEvent::Stop)],
+        StreamEvent::Completed(completed) => {
+            let interaction = *completed.interaction;
+            let mut events = Vec::new();
+            if let Some(usage) = interaction.usage {
+                events.push(Ok(ModelEvent::Usage(usage)));
+            }
+            events.push(match interaction.status {
+                Status::Completed | Status::RequiresAction => Ok(ModelEvent::Finish(Finish::Stop)),
+                Status::Incomplete | Status::BudgetExceeded | Status::RequiresContinuation => {
+                    Ok(ModelEvent::Finish(Finish::MaxTokens))
+                }
+                status => {
+                    let first = interaction.errors.into_iter().flatten().next().unwrap_or_default();
+                    let code = first.code.unwrap_or_else(|| "api_error".to_owned());
+                    let message = first
+                        .message
+                        .unwrap_or_else(|| format!("the upstream interaction ended as {status}"));
+                    Err(ModelError::permanent(code, message))
+                }
+            });
+            events
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What of an upstream failure the caller may know.
+fn explain(model: &str, error: &Error) -> ModelError {
+    tracing::warn!(%error, model, "the upstream server failed");
+    match (error.kind(), error.status()) {
+        (_, Some(429)) => ModelError::transient(
+            Transient::RateLimited(error.retry_after()),
+            format!("the server of `{model}` asks to slow down"),
+        ),
+        (_, Some(401 | 403)) => ModelError::permanent(
+            "api_error",
+            format!("the server of `{model}` refused this server's credentials"),
+        ),
+        (_, Some(408 | 504)) => ModelError::transient(
+            Transient::Timeout,
+            format!("the server of `{model}` took too long"),
+        ),
+        (_, Some(500..)) => {
+            ModelError::transient(Transient::Unavailable, format!("the server of `{model}` failed"))
+        }
+        (ErrorKind::Api, _) => {
+            let api = error.api().cloned().unwrap_or_default();
+            ModelError::permanent(
+                api.code.unwrap_or_else(|| "api_error".to_owned()),
+                api.message.unwrap_or_else(|| "the upstream server reported an error".to_owned()),
+            )
+        }
+        _ if error.is_timeout() => ModelError::transient(
+            Transient::Timeout,
+            format!("the server of `{model}` took too long"),
+        ),
+        (ErrorKind::Transport | ErrorKind::Stream, _) => ModelError::transient(
+            Transient::Unavailable,
+            format!("the server of `{model}` cannot be reached"),
+        ),
+        _ => ModelError::permanent(
+            "api_error",
+            format!("the server of `{model}` answered with something unintelligible"),
+        ),
+    }
+}

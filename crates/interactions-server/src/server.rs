@@ -1,0 +1,178 @@
+//! The server as a whole: put together from a configuration, embedded or serving.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use interactions_transport::guard::Guard;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::error::{ServeError, StartError};
+use crate::face::{self, Keys};
+use crate::model::{Model, Registry};
+use crate::secrets::Vault;
+use crate::store::{SqliteStore, Store};
+
+/// How long runs may go on after the server was told to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server of the Interactions API.
+///
+/// It runs as soon as it is built; [`router`](Self::router) is the way in without a socket,
+/// [`serve`](Self::serve) the way in over one. Clones are the same server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    engine: Arc<Engine>,
+    keys: Arc<Keys>,
+}
+
+impl Server {
+    /// A server for this configuration.
+    pub fn builder(config: Config) -> ServerBuilder {
+        ServerBuilder { config, models: Vec::new(), store: None }
+    }
+
+    /// The HTTP face as an axum router, which is a tower service.
+    pub fn router(&self) -> Router {
+        face::router(Arc::clone(&self.engine), Arc::clone(&self.keys))
+    }
+
+    /// Opens the address of the configuration.
+    ///
+    /// # Errors
+    /// [`StartError`] when the address cannot be listened on, or leads beyond this machine without keys.
+    pub async fn bind(&self) -> Result<TcpListener, StartError> {
+        let address = &self.engine.config.listen;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| StartError::new(format!("cannot listen on {address}: {error}")))?;
+        let local = listener.local_addr().map_err(|error| StartError::new(error.to_string()))?;
+        if self.keys.is_open() && !local.ip().is_loopback() {
+            return Err(StartError::new(format!(
+                "listening on {local} would let everyone in: add [auth] keys to the configuration, or listen on 127.0.0.1"
+            )));
+        }
+        Ok(listener)
+    }
+
+    /// Serves until `shutdown` completes, then lets runs end for ten seconds and hands over the rest.
+    ///
+    /// # Errors
+    /// [`ServeError`] when connections can no longer be accepted.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
+        let stop = CancellationToken::new();
+        let serving = axum::serve(listener, self.router())
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
+        let mut serving = Box::pin(serving.into_future());
+        tokio::select! {
+            ended = &mut serving => {
+                self.close().await;
+                return ended.map_err(ServeError);
+            }
+            () = shutdown => {}
+        }
+        tracing::info!("stopping: no new connections, running interactions may end");
+        stop.cancel();
+        // Connections go on being served while their runs end.
+        let drained = async {
+            self.engine.drain(PATIENCE).await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        };
+        tokio::select! {
+            ended = &mut serving => { ended.map_err(ServeError)?; self.engine.drain(PATIENCE).await; }
+            () = drained => {}
+        }
+        self.engine.store.close().await;
+        Ok(())
+    }
+
+    /// Stops: lets runs end for ten seconds, hands over the rest, closes the store.
+    pub async fn close(&self) {
+        self.engine.drain(PATIENCE).await;
+        self.engine.store.close().await;
+    }
+
+    /// The models that it knows, as patterns with a label each.
+    #[must_use]
+    pub fn models(&self) -> Vec<String> {
+        self.engine.models().describe()
+    }
+}
+
+/// Describes a [`Server`] beyond its configuration.
+#[derive(Debug)]
+#[must_use]
+pub struct ServerBuilder {
+    config: Config,
+    models: Vec<(String, Arc<dyn Model>)>,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl ServerBuilder {
+    /// Adds a model of your own for ids that match `pattern`, after the configured ones.
+    pub fn model(mut self, pattern: impl Into<String>, model: impl Model) -> Self {
+        self.models.push((pattern.into(), Arc::new(model)));
+        self
+    }
+
+    /// Keeps interactions in this store instead of the configured database.
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Opens the store and starts the engine. Needs a tokio runtime with time and I/O.
+    ///
+    /// # Errors
+    /// [`StartError`], which says what to change.
+    pub async fn build(self) -> Result<Server, StartError> {
+        let config = self.config;
+        let keys = Keys::new(&config.auth)?;
+        let mut models = Registry::new(&config.models)?;
+        for (pattern, model) in self.models {
+            models.add(pattern, model);
+        }
+        for agent in &config.agents {
+            if models.resolve(&agent.model).is_none() {
+                return Err(StartError::new(format!(
+                    "agent `{}` is based on `{}`, which is not among the models",
+                    agent.id, agent.model
+                )));
+            }
+        }
+        let guard = Guard::new(&config.egress.allow)
+            .map_err(|error| StartError::new(format!("`egress.allow`: {error}")))?;
+        let egress = guard.transport().map_err(|error| StartError::new(error.to_string()))?;
+        let database = database(&config)?;
+        let store: Arc<dyn Store> = match self.store {
+            Some(store) => store,
+            None => Arc::new(SqliteStore::open(&database).await?),
+        };
+        let vault = match &config.secrets.key_env {
+            Some(name) => Vault::from_env(name)?,
+            None => Vault::from_file(&database.with_extension("key"))?,
+        };
+        let engine = Engine::new(config, store, models, vault, egress);
+        Ok(Server { engine, keys: Arc::new(keys) })
+    }
+}
+
+/// The database's file.
+fn database(config: &Config) -> Result<PathBuf, StartError> {
+    match (&config.database, &config.data_dir) {
+        (Some(url), _) => crate::store::sqlite_path(url).ok_or_else(|| {
+            StartError::new(format!("the database `{url}` cannot be used: this version stores in SQLite, write sqlite://FILE"))
+        }),
+        (None, Some(dir)) => Ok(dir.join("interactions.db")),
+        (None, None) => Err(StartError::new("there is no place to store interactions: set `database` or `data_dir`")),
+    }
+}

@@ -1,0 +1,145 @@
+//! Where interactions live: one trait, implemented for SQLite.
+
+mod record;
+mod sqlite;
+
+use std::error::Error;
+use std::fmt;
+
+use async_trait::async_trait;
+use interactions_types::InteractionId;
+
+pub use record::{
+    Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Record, Turn,
+};
+pub use sqlite::SqliteStore;
+pub(crate) use sqlite::sqlite_path;
+
+/// Durable storage of interactions and their event logs.
+///
+/// Every write of a run is fenced by its [`Lease`]: a node that lost its lease can write nothing more.
+/// Every read and write on behalf of a caller is scoped by the caller's tenant.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Adds a running interaction, leased to its creator.
+    async fn insert(&self, new: &NewInteraction) -> Result<(), StoreError>;
+
+    /// Reads an interaction. Erased ones come as tombstones.
+    async fn load(&self, tenant: &str, id: &InteractionId) -> Result<Option<Record>, StoreError>;
+
+    /// Reads the turns from `head` up to the root, at most `depth` of them.
+    async fn chain(
+        &self,
+        tenant: &str,
+        head: &InteractionId,
+        depth: u32,
+    ) -> Result<Chain, StoreError>;
+
+    /// Adds events to the log of a running interaction.
+    async fn append(&self, lease: &Lease, chunk: &Chunk) -> Result<(), StoreError>;
+
+    /// Ends a running interaction: its last events, its result and its new status in one step.
+    async fn finish(
+        &self,
+        lease: &Lease,
+        chunk: Option<&Chunk>,
+        ending: &Ending,
+    ) -> Result<(), StoreError>;
+
+    /// Reads logged events with numbers above `seq`, oldest first, about `limit` chunks of them.
+    async fn events_after(
+        &self,
+        id: &InteractionId,
+        seq: u64,
+        limit: u32,
+    ) -> Result<Vec<Chunk>, StoreError>;
+
+    /// Asks the runner of an interaction to stop; false when it is not running.
+    async fn request_cancel(&self, tenant: &str, id: &InteractionId) -> Result<bool, StoreError>;
+
+    /// Extends leases. Returns which of them ask to be cancelled and which are lost.
+    async fn heartbeat(
+        &self,
+        leases: &[Lease],
+        until: i64,
+    ) -> Result<Vec<(Lease, Beat)>, StoreError>;
+
+    /// Takes over running interactions whose lease has run out.
+    async fn claim(
+        &self,
+        owner: &str,
+        now: i64,
+        until: i64,
+        limit: u32,
+    ) -> Result<Vec<Claim>, StoreError>;
+
+    /// Gives up all leases of an owner, so that others can take over at once.
+    async fn release(&self, owner: &str, now: i64) -> Result<(), StoreError>;
+
+    /// Erases the content of an interaction; false when there is none.
+    async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError>;
+
+    /// Lists interactions, newest first.
+    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Record>, StoreError>;
+
+    /// Erases interactions whose time is over; returns how many.
+    async fn expire(&self, now: i64) -> Result<u64, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Closes the store after what is under way.
+    async fn close(&self);
+}
+
+/// What a heartbeat learned about one lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Beat {
+    /// The lease goes on.
+    Held,
+    /// The lease goes on and the run should stop.
+    Cancel,
+    /// Somebody else has it, or the interaction ended or was erased.
+    Lost,
+}
+
+/// Why the store could not do its work.
+#[derive(Debug)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    message: String,
+}
+
+/// What kind of trouble the store is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The writer has lost its lease.
+    Fenced,
+    /// The store cannot work now: full, read-only, busy or unreachable. Later it may.
+    Unavailable,
+    /// What is stored cannot be understood.
+    Corrupt,
+}
+
+impl StoreError {
+    /// An error of a kind with its explanation.
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// What kind of trouble it is.
+    #[must_use]
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for StoreError {}

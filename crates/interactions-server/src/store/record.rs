@@ -1,0 +1,249 @@
+//! What goes into the store and what comes out of it.
+
+use std::fmt;
+
+use interactions_types::{ApiError, CreateInteraction, InteractionId, Status, Step, Usage};
+
+/// The right to run one interaction, held by one runner at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Lease {
+    /// The interaction.
+    pub id: InteractionId,
+    /// Who holds it.
+    pub owner: String,
+    /// Which try this is, from 1. A later attempt fences the earlier ones.
+    pub attempt: u32,
+}
+
+impl Lease {
+    /// The right to run `id` as try number `attempt`.
+    #[must_use]
+    pub fn new(id: InteractionId, owner: String, attempt: u32) -> Self {
+        Self { id, owner, attempt }
+    }
+}
+
+/// An interaction about to run.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct NewInteraction {
+    /// Its lease, attempt 1.
+    pub lease: Lease,
+    /// Whose it is.
+    pub tenant: String,
+    /// The request without secrets.
+    pub request: CreateInteraction,
+    /// Encrypted secrets of the request, if it has any.
+    pub secrets: Option<Vec<u8>>,
+    /// The input as steps.
+    pub input: Vec<Step>,
+    /// When it was created, in milliseconds since 1970.
+    pub created: i64,
+    /// When it may be erased.
+    pub expires: Option<i64>,
+    /// When the lease runs out unless extended.
+    pub lease_until: i64,
+}
+
+impl NewInteraction {
+    /// A new interaction without secrets or an end of its time.
+    #[must_use]
+    pub fn new(
+        lease: Lease,
+        tenant: String,
+        request: CreateInteraction,
+        input: Vec<Step>,
+        created: i64,
+        lease_until: i64,
+    ) -> Self {
+        Self { lease, tenant, request, secrets: None, input, created, expires: None, lease_until }
+    }
+}
+
+impl fmt::Debug for NewInteraction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewInteraction")
+            .field("lease", &self.lease)
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A stored interaction.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Record {
+    /// Its id.
+    pub id: InteractionId,
+    /// The interaction that it continues.
+    pub parent: Option<InteractionId>,
+    /// Where it is in its life.
+    pub status: Status,
+    /// The request without secrets; absent once erased.
+    pub request: CreateInteraction,
+    /// The input as steps.
+    pub input: Vec<Step>,
+    /// The steps that the run made; empty while it runs.
+    pub output: Vec<Step>,
+    /// What it cost.
+    pub usage: Option<Usage>,
+    /// Faults on the way.
+    pub errors: Vec<ApiError>,
+    /// The number of the last logged event.
+    pub last_seq: u64,
+    /// When it was created, in milliseconds since 1970.
+    pub created: i64,
+    /// When it last changed.
+    pub updated: i64,
+    /// Whether its content is gone.
+    pub erased: bool,
+}
+
+/// One turn of a conversation's history.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Turn {
+    /// The interaction.
+    pub id: InteractionId,
+    /// Where it is in its life.
+    pub status: Status,
+    /// Its input.
+    pub input: Vec<Step>,
+    /// Its output.
+    pub output: Vec<Step>,
+    /// Whether its content is gone.
+    pub erased: bool,
+}
+
+/// The turns from a root to a head.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Chain {
+    /// Oldest first; empty when the head does not exist.
+    pub turns: Vec<Turn>,
+    /// The ancestor that should follow but is not there, or lies deeper than asked for.
+    pub missing: Option<InteractionId>,
+}
+
+/// An interaction taken over from a runner that is gone.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Claim {
+    /// The new lease.
+    pub lease: Lease,
+    /// Whose it is.
+    pub tenant: String,
+    /// The interaction.
+    pub record: Record,
+    /// Encrypted secrets of the request.
+    pub secrets: Option<Vec<u8>>,
+    /// Whether it should be cancelled instead of run.
+    pub cancel_requested: bool,
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim")
+            .field("lease", &self.lease)
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Ending {
+    /// The final status.
+    pub status: Status,
+    /// The steps that the run made.
+    pub output: Vec<Step>,
+    /// What it cost.
+    pub usage: Option<Usage>,
+    /// Faults on the way.
+    pub errors: Vec<ApiError>,
+    /// When, in milliseconds since 1970.
+    pub updated: i64,
+}
+
+/// One event as it was sent, in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoggedEvent {
+    /// Its type, for the `event:` line.
+    pub kind: String,
+    /// Its JSON, event id included.
+    pub json: String,
+}
+
+impl LoggedEvent {
+    /// An event by its type and JSON.
+    #[must_use]
+    pub fn new(kind: impl Into<String>, json: impl Into<String>) -> Self {
+        Self { kind: kind.into(), json: json.into() }
+    }
+}
+
+/// Consecutive events that were committed together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Chunk {
+    /// The number of the first event, from 1.
+    pub first_seq: u64,
+    /// The events.
+    pub events: Vec<LoggedEvent>,
+}
+
+impl Chunk {
+    /// Events numbered from `first_seq`.
+    #[must_use]
+    pub fn new(first_seq: u64, events: Vec<LoggedEvent>) -> Self {
+        Self { first_seq, events }
+    }
+
+    /// The number of the last event.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        (self.first_seq + self.events.len() as u64).saturating_sub(1)
+    }
+
+    /// One line per event. JSON text has no line breaks of its own.
+    pub(super) fn to_payload(&self) -> String {
+        let mut payload = String::with_capacity(
+            self.events.iter().map(|e| e.kind.len() + e.json.len() + 2).sum(),
+        );
+        for event in &self.events {
+            payload.push_str(&event.kind);
+            payload.push(' ');
+            payload.push_str(&event.json);
+            payload.push('\n');
+        }
+        payload
+    }
+
+    pub(super) fn from_payload(first_seq: u64, payload: &str) -> Self {
+        let events = payload
+            .lines()
+            .map(|line| {
+                let (kind, json) = line.split_once(' ').unwrap_or(("", line));
+                LoggedEvent::new(kind, json)
+            })
+            .collect();
+        Self { first_seq, events }
+    }
+}
+
+/// Which part of a list to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// At most this many.
+    pub size: u32,
+    /// Only those older than this one, given by creation time and id.
+    pub before: Option<(i64, InteractionId)>,
+    /// Only those with this status.
+    pub status: Option<Status>,
+    /// Only those of this model.
+    pub model: Option<String>,
+}

@@ -1,0 +1,562 @@
+//! The store in one SQLite file: the embedded default.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use interactions_types::{InteractionId, Status, Target};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::{
+    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Record, Store, StoreError,
+    StoreErrorKind, Turn,
+};
+use crate::StartError;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+const READERS: u32 = 4;
+/// How long a statement waits for another process that writes to the same file.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// Interactions in an SQLite file.
+///
+/// One connection writes and several read, so readers never wait for a writer (write-ahead log).
+/// Several processes may share the file; leases keep their runs apart.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if it is missing, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// [`StartError`] when the file cannot be opened, is not a database of this program,
+    /// or was made by a newer version.
+    pub async fn open(path: &Path) -> Result<Self, StartError> {
+        let fail = |error: sqlx::Error| explain(path, &error);
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY)
+            .foreign_keys(true)
+            // What was erased must not linger in free pages.
+            .pragma("secure_delete", "on");
+        private_file(path)?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(BUSY * 2)
+            .connect_with(options.clone())
+            .await
+            .map_err(fail)?;
+        MIGRATIONS.run(&writer).await.map_err(|error| explain_migration(path, error))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(BUSY * 2)
+            .connect_with(options.create_if_missing(false).read_only(true))
+            .await
+            .map_err(fail)?;
+        Ok(Self { writer, readers })
+    }
+
+    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        // Immediate: the transaction never has to turn from reader to writer, which could fail at once.
+        self.writer.begin_with("begin immediate").await.map_err(failed)
+    }
+}
+
+/// Makes the file for the owner alone before SQLite makes it for everyone.
+fn private_file(path: &Path) -> Result<(), StartError> {
+    let fail = |error: std::io::Error| {
+        StartError::new(format!("the database {} cannot be opened: {error}", path.display()))
+    };
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(fail)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(fail)
+}
+
+/// Reads `sqlite://PATH`, `sqlite:PATH` or a bare path.
+pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = match url.strip_prefix("sqlite:") {
+        Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
+        None if url.contains("://") => return None,
+        None => url,
+    };
+    (!path.is_empty()).then(|| PathBuf::from(path.split('?').next().unwrap_or(path)))
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn insert(&self, new: &NewInteraction) -> Result<(), StoreError> {
+        let (model, agent) = match new.request.named_target() {
+            Some(Target::Model(model)) => (Some(String::from(model)), None),
+            Some(Target::Agent(agent)) => (None, Some(String::from(agent))),
+            _ => (None, None),
+        };
+        sqlx::query(
+            "insert into interactions (id, tenant, parent, model, agent, status, background, request, secrets, input,
+                                       attempt, owner, lease_until, created, updated, expires)
+             values (?, ?, ?, ?, ?, 'in_progress', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(new.lease.id.as_str())
+        .bind(&new.tenant)
+        .bind(new.request.previous_interaction_id.as_ref().map(InteractionId::as_str))
+        .bind(model)
+        .bind(agent)
+        .bind(new.request.background.unwrap_or(false))
+        .bind(json(&new.request)?)
+        .bind(new.secrets.as_deref())
+        .bind(json(&new.input)?)
+        .bind(new.lease.attempt)
+        .bind(&new.lease.owner)
+        .bind(new.lease_until)
+        .bind(new.created)
+        .bind(new.created)
+        .bind(new.expires)
+        .execute(&self.writer)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    async fn load(&self, tenant: &str, id: &InteractionId) -> Result<Option<Record>, StoreError> {
+        let row = sqlx::query("select * from interactions where id = ? and tenant = ?")
+            .bind(id.as_str())
+            .bind(tenant)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failed)?;
+        row.as_ref().map(record).transpose()
+    }
+
+    async fn chain(
+        &self,
+        tenant: &str,
+        head: &InteractionId,
+        depth: u32,
+    ) -> Result<Chain, StoreError> {
+        let rows = sqlx::query(
+            "with recursive chain(id, parent, depth) as (
+                 select id, parent, 1 from interactions where id = ? and tenant = ?
+                 union all
+                 select up.id, up.parent, chain.depth + 1
+                 from chain join interactions up on up.id = chain.parent and up.tenant = ?
+                 where chain.depth < ?
+             )
+             select i.id, i.parent, i.status, i.input, i.output, i.erased
+             from chain join interactions i on i.id = chain.id order by chain.depth desc",
+        )
+        .bind(head.as_str())
+        .bind(tenant)
+        .bind(tenant)
+        .bind(depth)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)?;
+        let missing = match rows.first() {
+            Some(root) => optional::<String>(root, "parent")?.map(InteractionId::from),
+            None => None,
+        };
+        let turns = rows
+            .iter()
+            .map(|row| {
+                Ok(Turn {
+                    id: column::<String>(row, "id")?.into(),
+                    status: Status::from(column::<String>(row, "status")?),
+                    input: parsed(row, "input")?.unwrap_or_default(),
+                    output: parsed(row, "output")?.unwrap_or_default(),
+                    erased: optional::<i64>(row, "erased")?.is_some(),
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok(Chain { turns, missing })
+    }
+
+    async fn append(&self, lease: &Lease, chunk: &Chunk) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        append(&mut tx, lease, chunk).await?;
+        tx.commit().await.map_err(failed)
+    }
+
+    async fn finish(
+        &self,
+        lease: &Lease,
+        chunk: Option<&Chunk>,
+        ending: &Ending,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        if let Some(chunk) = chunk {
+            append(&mut tx, lease, chunk).await?;
+        }
+        let done = sqlx::query(
+            "update interactions
+             set status = ?, output = ?, usage = ?, errors = ?, updated = ?, secrets = null, owner = null, lease_until = null
+             where id = ? and owner = ? and attempt = ? and erased is null",
+        )
+        .bind(ending.status.as_str())
+        .bind(json(&ending.output)?)
+        .bind(ending.usage.as_ref().map(json).transpose()?)
+        .bind(if ending.errors.is_empty() { None } else { Some(json(&ending.errors)?) })
+        .bind(ending.updated)
+        .bind(lease.id.as_str())
+        .bind(&lease.owner)
+        .bind(lease.attempt)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+        if done.rows_affected() == 0 {
+            return Err(fenced(lease));
+        }
+        tx.commit().await.map_err(failed)
+    }
+
+    async fn events_after(
+        &self,
+        id: &InteractionId,
+        seq: u64,
+        limit: u32,
+    ) -> Result<Vec<Chunk>, StoreError> {
+        let rows = sqlx::query(
+            "select first_seq, payload from chunks where interaction = ? and last_seq > ? order by first_seq limit ?",
+        )
+        .bind(id.as_str())
+        .bind(signed(seq))
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)?;
+        rows.iter()
+            .map(|row| {
+                let first: i64 = column(row, "first_seq")?;
+                Ok(Chunk::from_payload(first.unsigned_abs(), &column::<String>(row, "payload")?))
+            })
+            .collect()
+    }
+
+    async fn request_cancel(&self, tenant: &str, id: &InteractionId) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "update interactions set cancel_requested = 1
+             where id = ? and tenant = ? and erased is null and status = 'in_progress'",
+        )
+        .bind(id.as_str())
+        .bind(tenant)
+        .execute(&self.writer)
+        .await
+        .map_err(failed)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn heartbeat(
+        &self,
+        leases: &[Lease],
+        until: i64,
+    ) -> Result<Vec<(Lease, Beat)>, StoreError> {
+        let mut tx = self.write().await?;
+        let mut beats = Vec::with_capacity(leases.len());
+        for lease in leases {
+            let row = sqlx::query(
+                "update interactions set lease_until = ?
+                 where id = ? and owner = ? and attempt = ? and erased is null and status = 'in_progress'
+                 returning cancel_requested",
+            )
+            .bind(until)
+            .bind(lease.id.as_str())
+            .bind(&lease.owner)
+            .bind(lease.attempt)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(failed)?;
+            let beat = match row {
+                None => Beat::Lost,
+                Some(row) if column::<bool>(&row, "cancel_requested")? => Beat::Cancel,
+                Some(_) => Beat::Held,
+            };
+            beats.push((lease.clone(), beat));
+        }
+        tx.commit().await.map_err(failed)?;
+        Ok(beats)
+    }
+
+    async fn claim(
+        &self,
+        owner: &str,
+        now: i64,
+        until: i64,
+        limit: u32,
+    ) -> Result<Vec<Claim>, StoreError> {
+        // Looked at by a reader first: nearly always there is nothing, and then nobody writes.
+        let orphans: Vec<String> = sqlx::query_scalar(
+            "select id from interactions
+             where status = 'in_progress' and erased is null and (lease_until is null or lease_until < ?)
+             order by created limit ?",
+        )
+        .bind(now)
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)?;
+        let mut claims = Vec::with_capacity(orphans.len());
+        for id in orphans {
+            let row = sqlx::query(
+                "update interactions set owner = ?, attempt = attempt + 1, lease_until = ?
+                 where id = ? and status = 'in_progress' and erased is null and (lease_until is null or lease_until < ?)
+                 returning *",
+            )
+            .bind(owner)
+            .bind(until)
+            .bind(&id)
+            .bind(now)
+            .fetch_optional(&self.writer)
+            .await
+            .map_err(failed)?;
+            let Some(row) = row else { continue };
+            claims.push(Claim {
+                lease: Lease::new(id.into(), owner.to_owned(), column(&row, "attempt")?),
+                tenant: column(&row, "tenant")?,
+                record: record(&row)?,
+                secrets: optional(&row, "secrets")?,
+                cancel_requested: column(&row, "cancel_requested")?,
+            });
+        }
+        Ok(claims)
+    }
+
+    async fn release(&self, owner: &str, now: i64) -> Result<(), StoreError> {
+        sqlx::query(
+            "update interactions set lease_until = ? where owner = ? and status = 'in_progress'",
+        )
+        .bind(now - 1)
+        .bind(owner)
+        .execute(&self.writer)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query(
+            "update interactions
+             set erased = ?, updated = ?, request = null, secrets = null, input = null, output = null,
+                 usage = null, errors = null, owner = null, lease_until = null, expires = null,
+                 status = case status when 'in_progress' then 'cancelled' else status end
+             where id = ? and tenant = ? and erased is null",
+        )
+        .bind(now)
+        .bind(now)
+        .bind(id.as_str())
+        .bind(tenant)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query("delete from chunks where interaction = ?")
+            .bind(id.as_str())
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
+        tx.commit().await.map_err(failed)?;
+        Ok(true)
+    }
+
+    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Record>, StoreError> {
+        let (created, id) = match &page.before {
+            Some((created, id)) => (Some(*created), Some(id.as_str())),
+            None => (None, None),
+        };
+        let rows = sqlx::query(
+            "select * from interactions
+             where tenant = ?1 and erased is null
+               and (?2 is null or (created, id) < (?2, ?3))
+               and (?4 is null or status = ?4)
+               and (?5 is null or model = ?5)
+             order by created desc, id desc limit ?6",
+        )
+        .bind(tenant)
+        .bind(created)
+        .bind(id)
+        .bind(page.status.as_ref().map(Status::as_str))
+        .bind(page.model.as_deref())
+        .bind(page.size)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)?;
+        rows.iter().map(record).collect()
+    }
+
+    async fn expire(&self, now: i64) -> Result<u64, StoreError> {
+        let expired: Vec<(String, String)> = sqlx::query_as(
+            "select tenant, id from interactions where expires < ? and status <> 'in_progress' limit 500",
+        )
+        .bind(now)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(failed)?;
+        let mut erased = 0;
+        for (tenant, id) in expired {
+            erased += u64::from(self.erase(&tenant, &id.into(), now).await?);
+        }
+        Ok(erased)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").execute(&self.readers).await.map(drop).map_err(failed)
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn append(
+    tx: &mut Transaction<'static, Sqlite>,
+    lease: &Lease,
+    chunk: &Chunk,
+) -> Result<(), StoreError> {
+    let held = sqlx::query(
+        "update interactions set last_seq = ?
+         where id = ? and owner = ? and attempt = ? and erased is null and status = 'in_progress'",
+    )
+    .bind(signed(chunk.last_seq()))
+    .bind(lease.id.as_str())
+    .bind(&lease.owner)
+    .bind(lease.attempt)
+    .execute(&mut **tx)
+    .await
+    .map_err(failed)?;
+    if held.rows_affected() == 0 {
+        return Err(fenced(lease));
+    }
+    sqlx::query(
+        "insert into chunks (interaction, first_seq, last_seq, payload) values (?, ?, ?, ?)",
+    )
+    .bind(lease.id.as_str())
+    .bind(signed(chunk.first_seq))
+    .bind(signed(chunk.last_seq()))
+    .bind(chunk.to_payload())
+    .execute(&mut **tx)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
+
+fn record(row: &SqliteRow) -> Result<Record, StoreError> {
+    Ok(Record {
+        id: column::<String>(row, "id")?.into(),
+        parent: optional::<String>(row, "parent")?.map(InteractionId::from),
+        status: Status::from(column::<String>(row, "status")?),
+        request: parsed(row, "request")?.unwrap_or_default(),
+        input: parsed(row, "input")?.unwrap_or_default(),
+        output: parsed(row, "output")?.unwrap_or_default(),
+        usage: parsed(row, "usage")?,
+        errors: parsed(row, "errors")?.unwrap_or_default(),
+        last_seq: column::<i64>(row, "last_seq")?.unsigned_abs(),
+        created: column(row, "created")?,
+        updated: column(row, "updated")?,
+        erased: optional::<i64>(row, "erased")?.is_some(),
+    })
+}
+
+fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
+where
+    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+{
+    row.try_get(name).map_err(|error| {
+        StoreError::new(StoreErrorKind::Corrupt, format!("column {name}: {error}"))
+    })
+}
+
+fn optional<'r, T>(row: &'r SqliteRow, name: &str) -> Result<Option<T>, StoreError>
+where
+    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
+{
+    column(row, name)
+}
+
+fn parsed<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<Option<T>, StoreError> {
+    let Some(text) = optional::<String>(row, name)? else {
+        return Ok(None);
+    };
+    interactions_types::decode(text.as_bytes()).map(Some).map_err(|error| {
+        StoreError::new(StoreErrorKind::Corrupt, format!("column {name}: {error}"))
+    })
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value)
+        .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error.to_string()))
+}
+
+/// SQLite's integers are signed; event numbers never come near the limit.
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn fenced(lease: &Lease) -> StoreError {
+    StoreError::new(
+        StoreErrorKind::Fenced,
+        format!("attempt {} of {} has lost its lease", lease.attempt, lease.id),
+    )
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+fn failed(error: sqlx::Error) -> StoreError {
+    let kind = match &error {
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
+            StoreErrorKind::Corrupt
+        }
+        _ => StoreErrorKind::Unavailable,
+    };
+    StoreError::new(kind, format!("the database failed: {error}"))
+}
+
+fn explain(path: &Path, error: &sqlx::Error) -> StartError {
+    let advice = match error.as_database_error().and_then(|error| error.code()).as_deref() {
+        Some("26") => "; it is not an SQLite database, so name another file with --database",
+        Some("11") => {
+            "; the file is damaged, so restore a backup or name another file with --database"
+        }
+        Some("14") => "; look at the permissions of the file and its folder",
+        _ => "",
+    };
+    StartError::new(format!("the database {} cannot be opened: {error}{advice}", path.display()))
+}
+
+fn explain_migration(path: &Path, error: MigrateError) -> StartError {
+    let path = path.display();
+    match error {
+        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => {
+            StartError::new(format!(
+                "the database {path} was made by a newer version of this program (schema {version}); update the program, or name another file with --database"
+            ))
+        }
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            explain(Path::new(&path.to_string()), &error)
+        }
+        other => {
+            StartError::new(format!("the database {path} cannot be brought up to date: {other}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

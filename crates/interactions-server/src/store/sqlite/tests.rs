@@ -1,0 +1,190 @@
+//! The store's promises, on real files.
+
+use interactions_types::{CreateInteraction, Step};
+
+use super::*;
+
+struct Fixture {
+    store: SqliteStore,
+    path: PathBuf,
+}
+
+impl Fixture {
+    async fn new(name: &str) -> Self {
+        let path =
+            std::env::temp_dir().join(format!("interactions-{name}-{}.db", std::process::id()));
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+        Self { store: SqliteStore::open(&path).await.unwrap(), path }
+    }
+
+    async fn insert(&self, id: &str, parent: Option<&str>, created: i64) -> Lease {
+        let lease = Lease::new(id.into(), "me".to_owned(), 1);
+        let mut request = CreateInteraction::new("m", id);
+        request.previous_interaction_id = parent.map(InteractionId::from);
+        let new = NewInteraction::new(
+            lease.clone(),
+            "t".to_owned(),
+            request,
+            vec![Step::user_text(id)],
+            created,
+            created + 1000,
+        );
+        self.store.insert(&new).await.unwrap();
+        lease
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", self.path.display()));
+        }
+    }
+}
+
+fn ending(text: &str) -> Ending {
+    Ending {
+        status: Status::Completed,
+        output: vec![Step::model_text(text)],
+        usage: None,
+        errors: Vec::new(),
+        updated: 9,
+    }
+}
+
+fn chunk(first: u64, count: u64) -> Chunk {
+    let events = (first..first + count)
+        .map(|seq| LoggedEvent::new("step.stop", format!("{{\"seq\":{seq}}}")))
+        .collect();
+    Chunk::new(first, events)
+}
+
+use super::super::LoggedEvent;
+
+#[tokio::test]
+async fn keeps_a_run_and_its_events() {
+    let fixture = Fixture::new("run").await;
+    let lease = fixture.insert("a", None, 1).await;
+    fixture.store.append(&lease, &chunk(1, 3)).await.unwrap();
+    fixture.store.finish(&lease, Some(&chunk(4, 1)), &ending("hi")).await.unwrap();
+
+    let record = fixture.store.load("t", &"a".into()).await.unwrap().unwrap();
+    assert_eq!((record.status, record.last_seq), (Status::Completed, 4));
+    assert_eq!(record.output, [Step::model_text("hi")]);
+    let events = fixture.store.events_after(&"a".into(), 2, 10).await.unwrap();
+    assert_eq!(events, [chunk(1, 3), chunk(4, 1)]);
+    assert_eq!(fixture.store.load("other", &"a".into()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn fences_a_runner_that_lost_its_lease() {
+    let fixture = Fixture::new("fence").await;
+    let old = fixture.insert("a", None, 1).await;
+    assert!(
+        fixture.store.claim("you", 500, 2000, 9).await.unwrap().is_empty(),
+        "the lease still runs"
+    );
+    let claims = fixture.store.claim("you", 5000, 9000, 9).await.unwrap();
+    assert_eq!(claims[0].lease, Lease::new("a".into(), "you".to_owned(), 2));
+
+    for refused in [
+        fixture.store.append(&old, &chunk(1, 1)).await,
+        fixture.store.finish(&old, Some(&chunk(1, 1)), &ending("late")).await,
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Fenced);
+    }
+    assert_eq!(fixture.store.events_after(&"a".into(), 0, 9).await.unwrap(), []);
+    assert_eq!(
+        fixture.store.heartbeat(std::slice::from_ref(&old), 9).await.unwrap(),
+        [(old, Beat::Lost)]
+    );
+    fixture.store.finish(&claims[0].lease, None, &ending("mine")).await.unwrap();
+}
+
+#[tokio::test]
+async fn tells_a_runner_to_cancel() {
+    let fixture = Fixture::new("cancel").await;
+    let lease = fixture.insert("a", None, 1).await;
+    assert!(!fixture.store.request_cancel("other", &"a".into()).await.unwrap());
+    assert!(fixture.store.request_cancel("t", &"a".into()).await.unwrap());
+    assert_eq!(
+        fixture.store.heartbeat(std::slice::from_ref(&lease), 9).await.unwrap(),
+        [(lease, Beat::Cancel)]
+    );
+}
+
+#[tokio::test]
+async fn history_is_a_tree() {
+    let fixture = Fixture::new("tree").await;
+    for (id, parent) in
+        [("root", None), ("left", Some("root")), ("right", Some("root")), ("leaf", Some("left"))]
+    {
+        let lease = fixture.insert(id, parent, 1).await;
+        fixture.store.finish(&lease, None, &ending(id)).await.unwrap();
+    }
+    let ids =
+        |chain: &Chain| chain.turns.iter().map(|turn| turn.id.to_string()).collect::<Vec<_>>();
+    let leaf = fixture.store.chain("t", &"leaf".into(), 100).await.unwrap();
+    assert_eq!(
+        (ids(&leaf), &leaf.missing),
+        (vec!["root".to_owned(), "left".to_owned(), "leaf".to_owned()], &None)
+    );
+    let right = fixture.store.chain("t", &"right".into(), 100).await.unwrap();
+    assert_eq!(ids(&right), ["root", "right"]);
+    let cut = fixture.store.chain("t", &"leaf".into(), 2).await.unwrap();
+    assert_eq!(cut.missing, Some("root".into()));
+    assert_eq!(fixture.store.chain("other", &"leaf".into(), 9).await.unwrap(), Chain::default());
+}
+
+#[tokio::test]
+async fn erasing_leaves_a_tombstone_and_nothing_else() {
+    let fixture = Fixture::new("erase").await;
+    let lease = fixture.insert("a", None, 1).await;
+    fixture.store.append(&lease, &chunk(1, 1)).await.unwrap();
+    assert!(!fixture.store.erase("other", &"a".into(), 2).await.unwrap());
+    assert!(fixture.store.erase("t", &"a".into(), 2).await.unwrap());
+    assert!(!fixture.store.erase("t", &"a".into(), 2).await.unwrap());
+    let tombstone = fixture.store.load("t", &"a".into()).await.unwrap().unwrap();
+    assert!(tombstone.erased && tombstone.input.is_empty());
+    assert_eq!(fixture.store.events_after(&"a".into(), 0, 9).await.unwrap(), []);
+    assert_eq!(
+        fixture.store.finish(&lease, None, &ending("x")).await.unwrap_err().kind(),
+        StoreErrorKind::Fenced
+    );
+}
+
+#[tokio::test]
+async fn lists_newest_first_in_pages() {
+    let fixture = Fixture::new("list").await;
+    for number in 0..5 {
+        fixture.insert(&format!("i{number}"), None, number / 2).await;
+    }
+    let mut page = Page { size: 2, ..Page::default() };
+    let mut seen = Vec::new();
+    loop {
+        let records = fixture.store.list("t", &page).await.unwrap();
+        let Some(last) = records.last() else { break };
+        page.before = Some((last.created, last.id.clone()));
+        seen.extend(records.into_iter().map(|record| record.id.to_string()));
+    }
+    assert_eq!(seen, ["i4", "i3", "i2", "i1", "i0"]);
+}
+
+#[tokio::test]
+async fn explains_files_that_it_cannot_use() {
+    let fixture = Fixture::new("explain").await;
+    let junk = fixture.path.with_extension("junk");
+    std::fs::write(&junk, "this is not a database, and long enough to tell ".repeat(40)).unwrap();
+    let error = SqliteStore::open(&junk).await.unwrap_err().to_string();
+    std::fs::remove_file(&junk).unwrap();
+    assert!(error.contains("not an SQLite database"), "{error}");
+
+    sqlx::query("insert into _sqlx_migrations values (999, 'future', 0, 1, x'00', 0)")
+        .execute(&fixture.store.writer)
+        .await
+        .unwrap();
+    let error = SqliteStore::open(&fixture.path).await.unwrap_err().to_string();
+    assert!(error.contains("newer version"), "{error}");
+}
