@@ -65,6 +65,7 @@ impl Accumulator {
                 }
             }
             StreamEvent::StepStart(event) => {
+                self.arguments.remove(&event.index);
                 self.steps.insert(event.index, event.step.clone());
             }
             StreamEvent::StepDelta(event) => self.grow(event.index, &event.delta)?,
@@ -75,8 +76,10 @@ impl Accumulator {
                 self.close(event.index)?;
             }
             StreamEvent::Completed(event) => {
+                let closed = self.close_all();
                 self.merge_final(&event.interaction);
                 self.complete = true;
+                closed?;
             }
             StreamEvent::Error(event) => {
                 if let Some(error) = &event.error {
@@ -116,12 +119,14 @@ impl Accumulator {
     }
 
     /// The last event repeats the whole in part: what it has wins, what it leaves out stays.
+    ///
+    /// Only a continuation token is not carried over: one of an earlier event was a checkpoint.
     fn merge_final(&mut self, last: &Interaction) {
-        let mut merged = last.clone();
-        let known = &self.interaction;
+        let known = std::mem::replace(&mut self.interaction, last.clone());
+        let merged = &mut self.interaction;
         macro_rules! keep {
             ($($field:ident),*) => { $(
-                if merged.$field.is_none() { merged.$field.clone_from(&known.$field); }
+                if merged.$field.is_none() { merged.$field = known.$field; }
             )* };
         }
         keep!(
@@ -132,23 +137,39 @@ impl Accumulator {
             updated,
             usage,
             previous_interaction_id,
+            errors,
+            input,
+            tools,
+            system_instruction,
+            generation_config,
+            labels,
+            service_tier,
             environment_id,
-            service_tier
+            environment,
+            agent_config,
+            response_format,
+            response_mime_type,
+            response_modalities,
+            safety_settings,
+            webhook_config,
+            cached_content
         );
-        if merged.errors.is_none() {
-            merged.errors.clone_from(&known.errors);
-        }
         if merged.id.as_str().is_empty() {
-            merged.id.clone_from(&known.id);
+            merged.id = known.id;
         }
-        if !merged.steps.is_empty() {
-            self.steps = std::mem::take(&mut merged.steps)
-                .into_iter()
-                .zip(0..)
-                .map(|(s, i)| (i, s))
-                .collect();
+        if merged.status == Status::default() {
+            merged.status = known.status;
         }
-        self.interaction = merged;
+        for (name, value) in known.extra.iter().filter(|(name, _)| *name != "event_id") {
+            if merged.extra.field(name).is_none() {
+                merged.extra.insert(name, value.clone());
+            }
+        }
+        if merged.steps.is_empty() {
+            merged.steps = known.steps;
+        } else {
+            self.steps = (0..).zip(std::mem::take(&mut merged.steps)).collect();
+        }
     }
 
     fn grow(&mut self, index: i64, delta: &Delta) -> Result<(), AccumulateError> {
@@ -163,7 +184,7 @@ impl Accumulator {
                 append_text(&mut output.content, &delta.text);
             }
             (Step::ModelOutput(output), Delta::TextAnnotation(delta)) => {
-                let text = last_text(&mut output.content);
+                let text = annotated_text(&mut output.content);
                 text.annotations.extend(delta.annotations.iter().cloned());
             }
             (Step::ModelOutput(output), media) if Content::KNOWN.contains(&media.kind()) => {
@@ -174,10 +195,12 @@ impl Accumulator {
                 Some(other) => thought.summary.push(other.clone()),
                 None => {}
             },
-            (Step::Thought(thought), Delta::ThoughtSignature(delta)) => {
+            (Step::Thought(thought), Delta::ThoughtSignature(delta))
+                if delta.signature.is_some() =>
+            {
                 thought.signature.clone_from(&delta.signature);
             }
-            (Step::FunctionCall(_), Delta::Arguments(delta)) => {
+            (Step::FunctionCall(_) | Step::McpServerToolCall(_), Delta::Arguments(delta)) => {
                 let text = self.arguments.entry(index).or_default();
                 text.push_str(delta.arguments.as_deref().unwrap_or_default());
             }
@@ -188,18 +211,25 @@ impl Accumulator {
         Ok(())
     }
 
+    /// Closes the steps whose end was not announced.
+    fn close_all(&mut self) -> Result<(), AccumulateError> {
+        let open: Vec<i64> = self.arguments.keys().copied().collect();
+        open.into_iter().map(|index| self.close(index)).fold(Ok(()), Result::and)
+    }
+
     fn close(&mut self, index: i64) -> Result<(), AccumulateError> {
         let Some(text) = self.arguments.remove(&index).filter(|text| !text.trim().is_empty())
         else {
             return Ok(());
         };
-        let Some(Step::FunctionCall(call)) = self.steps.get_mut(&index) else {
-            return Ok(());
+        let (name, arguments) = match self.steps.get_mut(&index) {
+            Some(Step::FunctionCall(call)) => (&call.name, &mut call.arguments),
+            Some(Step::McpServerToolCall(call)) => (&call.name, &mut call.arguments),
+            _ => return Ok(()),
         };
-        call.arguments = serde_json::from_str(&text).map_err(|error| {
+        *arguments = serde_json::from_str(&text).map_err(|error| {
             AccumulateError(format!(
-                "the arguments of `{}` (step {index}) are not a JSON object: {error}",
-                call.name
+                "the arguments of `{name}` (step {index}) are not a JSON object: {error}"
             ))
         })?;
         Ok(())
@@ -221,9 +251,29 @@ fn last_text(contents: &mut Vec<Content>) -> &mut Text {
     }
 }
 
+/// The text that annotations belong to: the last one, though other parts may have followed it.
+fn annotated_text(contents: &mut Vec<Content>) -> &mut Text {
+    let index = contents.iter().rposition(|content| content.as_text().is_some());
+    let index = index.unwrap_or_else(|| {
+        contents.push(Content::text(""));
+        contents.len() - 1
+    });
+    match &mut contents[index] {
+        Content::Text(text) => text,
+        _ => unreachable!("the index is that of a text"),
+    }
+}
+
 /// A media delta has the fields of the content it makes.
 fn recast(delta: &Delta) -> Result<Content, AccumulateError> {
-    let convert = || serde_json::from_value(serde_json::to_value(delta)?);
+    let mut delta = delta.clone();
+    if let Delta::Audio(audio) = &mut delta
+        && let Some(rate) = audio.rate.take()
+    {
+        // Content lacks the former name, and the service refuses unknown fields in a history.
+        audio.sample_rate.get_or_insert(rate);
+    }
+    let convert = || serde_json::from_value(serde_json::to_value(&delta)?);
     convert().map_err(|error: serde_json::Error| {
         AccumulateError(format!("a `{}` delta: {error}", delta.kind()))
     })
@@ -234,9 +284,12 @@ fn merge(step: &Step, delta: &Delta) -> Result<Step, AccumulateError> {
     let convert = || {
         let mut whole: JsonObject = serde_json::from_value(serde_json::to_value(step)?)?;
         let more: JsonObject = serde_json::from_value(serde_json::to_value(delta)?)?;
-        whole.extend(more.into_iter().filter(|(name, value)| {
+        whole.extend(more.into_iter().filter(|(name, value)| match name.as_str() {
             // An empty signature announces one that was or will be sent elsewhere.
-            !(name == "signature" && value.as_str() == Some(""))
+            "signature" => value.as_str() != Some(""),
+            // Only the delta has a payload; its step is stored and replayed without.
+            "result" => step.kind() != "file_search_result",
+            _ => true,
         }));
         serde_json::from_value(Value::Object(whole))
     };

@@ -10,7 +10,9 @@ object! {
         required {}
         optional {
             /// A snake_case word such as `not_found` or `rate_limit_exceeded`.
-            code: String,
+            ///
+            /// Front ends of the service may send a number instead; it is then in `extra`.
+            code: String as lenient,
             /// What went wrong, for people.
             message: String,
         }

@@ -47,7 +47,7 @@ object! {
             /// The full address of the endpoint.
             url: String,
             /// Headers sent to the server, such as authorization. Secret.
-            headers: BTreeMap<String, String>,
+            headers: BTreeMap<String, String> as secret,
             /// Which of its tools the model may call; absent means all.
             allowed_tools: Vec<AllowedTools>,
         }

@@ -23,6 +23,12 @@ pub use open_enum::UnknownValue;
 pub use union::UnknownObject;
 
 pub(crate) use id::id;
-pub(crate) use object::{Key, KeySeed, ObjectVisitor, ReadObject, first, object};
+pub(crate) use object::{
+    Key, KeySeed, ObjectVisitor, ReadObject, Redacted, first, object, read_field, read_lenient,
+    show_field,
+};
 pub(crate) use open_enum::open_enum;
 pub(crate) use union::{Chained, Tag, TagSeed, UnionKeySeed, in_variant, union};
+
+#[cfg(test)]
+mod tests;

@@ -23,17 +23,18 @@ use serde_json::{Map, Value};
 pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
     match serde_json::from_slice(json) {
         Ok(value) => Ok(value),
-        Err(error) if error.is_data() => locate(json, &error),
-        Err(error) => {
-            Err(DecodeError { path: String::new(), message: format!("not valid JSON: {error}") })
-        }
+        Err(error) if error.is_data() => locate(json),
+        Err(error) => Err(not_json(&error)),
     }
 }
 
-fn locate<T: DeserializeOwned>(json: &[u8], first: &serde_json::Error) -> Result<T, DecodeError> {
-    let Ok(value) = serde_json::from_slice::<Value>(json) else {
-        return Err(DecodeError { path: String::new(), message: first.to_string() });
-    };
+fn not_json(error: &serde_json::Error) -> DecodeError {
+    DecodeError { path: String::new(), message: format!("not valid JSON: {error}") }
+}
+
+fn locate<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
+    // Unions report whatever fails inside them as malformed data, broken JSON too.
+    let value = serde_json::from_slice::<Value>(json).map_err(|error| not_json(&error))?;
     serde_path_to_error::deserialize(tags_first(value)).map_err(|error| {
         let path = error.path().to_string();
         DecodeError {

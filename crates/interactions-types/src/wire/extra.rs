@@ -33,7 +33,10 @@ impl Extra {
 
     /// Removes an unmodelled field and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        self.fields.as_deref_mut()?.remove(name)
+        let value = self.fields.as_deref_mut()?.shift_remove(name);
+        // Equality must not see that there once was a field.
+        self.fields.take_if(|fields| fields.is_empty());
+        value
     }
 
     /// The unmodelled fields in the order they were met.
@@ -51,6 +54,12 @@ impl Extra {
     /// or a defaulted one that was present with its default value.
     pub(crate) fn mark_odd(&mut self, index: usize) {
         self.odd |= 1 << index;
+    }
+
+    /// Settles that the object has its own tag, whatever it was decoded with.
+    pub(crate) fn settle_tag(&mut self, key: &str) {
+        self.odd &= !1;
+        self.remove(key);
     }
 
     pub(crate) fn is_odd(&self, index: usize) -> bool {

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 
 /// Reads the entries of an object whose tag may already have been taken off.
 pub(crate) trait ReadObject<'de>: Sized {
@@ -78,9 +79,14 @@ impl Visitor<'_> for KeySeed {
 ///         default { annotations: Vec<_> }    // plain field, left out when it has its default value
 ///         optional { kind = "type": Kind }   // `Option<Kind>`, wire name differs from the field's
 ///         private { model: ModelId }         // like `optional`, neither public nor settable
+///         free { true }                      // other fields are the caller's own, not unmodelled
 ///     }
 /// }
 /// ```
+/// A field's type may be followed by `as lenient` (a value of another form is kept in `extra`
+/// instead of failing, for places where documents and service disagree)
+/// or by `as secret` (`Debug` does not show the value).
+///
 /// Every block may be missing; `new` exists only with a `required` block, which may be empty.
 /// Decoding requires none of the fields: an absent required one takes its default value,
 /// and stays absent when the object is encoded again unless it has been changed.
@@ -88,14 +94,15 @@ macro_rules! object {
     (
         $(#[$meta:meta])*
         pub struct $name:ident $(as $tag_key:literal = $tag:literal)? {
-            $(required { $( $(#[$rmeta:meta])* $r:ident $(= $rwire:literal)? : $rty:ty ),* $(,)? })?
-            $(default { $( $(#[$dmeta:meta])* $d:ident $(= $dwire:literal)? : $dty:ty ),* $(,)? })?
-            $(optional { $( $(#[$ometa:meta])* $o:ident $(= $owire:literal)? : $oty:ty ),* $(,)? })?
+            $(required { $( $(#[$rmeta:meta])* $r:ident $(= $rwire:literal)? : $rty:ty $(as $rhow:ident)? ),* $(,)? })?
+            $(default { $( $(#[$dmeta:meta])* $d:ident $(= $dwire:literal)? : $dty:ty $(as $dhow:ident)? ),* $(,)? })?
+            $(optional { $( $(#[$ometa:meta])* $o:ident $(= $owire:literal)? : $oty:ty $(as $ohow:ident)? ),* $(,)? })?
             $(private { $( $p:ident : $pty:ty ),* $(,)? })?
+            $(free { $free:literal })?
         }
     ) => {
         $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq)]
+        #[derive(Clone, Default, PartialEq)]
         #[non_exhaustive]
         pub struct $name {
             $($( $(#[$rmeta])* pub $r: $rty, )*)?
@@ -123,6 +130,9 @@ macro_rules! object {
                 $($($crate::wire::first!($($owire,)? stringify!($o)),)*)?
                 $($(stringify!($p),)*)?
             ];
+
+            // The masks of `Extra`, of reading and of writing have one bit for each field.
+            const _: () = assert!(Field::__Count as usize <= 64, "an object! has at most 63 fields");
 
             impl $name {
                 $(
@@ -164,49 +174,50 @@ macro_rules! object {
                         match key {
                             $($(
                                 Key::Known(index) if index == Field::$r as usize => {
-                                    match map.next_value::<Option<$rty>>()? {
-                                        Some(value) => { object.$r = value; seen |= 1 << index; }
-                                        None => object.extra.insert(NAMES[index], ::serde_json::Value::Null),
+                                    match $crate::wire::read_field!(map, $rty $(, $rhow)?) {
+                                        Ok(value) => { object.$r = value; seen |= 1 << index; }
+                                        Err(other) => object.extra.insert(NAMES[index], other),
                                     }
                                 }
                             )*)?
                             $($(
                                 Key::Known(index) if index == Field::$d as usize => {
-                                    match map.next_value::<Option<$dty>>()? {
-                                        Some(value) => {
+                                    match $crate::wire::read_field!(map, $dty $(, $dhow)?) {
+                                        Ok(value) => {
                                             if value == <$dty>::default() { object.extra.mark_odd(index); }
                                             object.$d = value;
                                         }
-                                        None => object.extra.insert(NAMES[index], ::serde_json::Value::Null),
+                                        Err(other) => object.extra.insert(NAMES[index], other),
                                     }
                                 }
                             )*)?
                             $($(
                                 Key::Known(index) if index == Field::$o as usize => {
-                                    object.$o = map.next_value()?;
-                                    if object.$o.is_none() {
-                                        object.extra.insert(NAMES[index], ::serde_json::Value::Null);
+                                    match $crate::wire::read_field!(map, $oty $(, $ohow)?) {
+                                        Ok(value) => object.$o = Some(value),
+                                        Err(other) => object.extra.insert(NAMES[index], other),
                                     }
                                 }
                             )*)?
                             $($(
                                 Key::Known(index) if index == Field::$p as usize => {
-                                    object.$p = map.next_value()?;
-                                    if object.$p.is_none() {
-                                        object.extra.insert(NAMES[index], ::serde_json::Value::Null);
+                                    match $crate::wire::read_field!(map, $pty) {
+                                        Ok(value) => object.$p = Some(value),
+                                        Err(other) => object.extra.insert(NAMES[index], other),
                                     }
                                 }
                             )*)?
                             $(
                                 Key::Known(0) => {
-                                    let found: ::std::borrow::Cow<'de, str> = map.next_value()?;
-                                    if found != $tag {
-                                        return Err(::serde::de::Error::invalid_value(
-                                            ::serde::de::Unexpected::Str(&found),
-                                            &concat!("`", $tag, "`"),
-                                        ));
+                                    let found: ::serde_json::Value = map.next_value()?;
+                                    if found == $tag {
+                                        seen |= 1;
+                                    } else if tagged {
+                                        return Err(::serde::de::Error::duplicate_field(TAG_KEY));
+                                    } else {
+                                        // An object of this form but of a newer kind: kept as it is.
+                                        object.extra.insert(TAG_KEY, found);
                                     }
-                                    seen |= 1;
                                 }
                             )?
                             Key::Known(index) => object.extra.insert(NAMES[index], map.next_value::<::serde_json::Value>()?),
@@ -281,9 +292,39 @@ macro_rules! object {
                 }
             }
 
+            impl ::std::fmt::Debug for $name {
+                fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                    #[allow(unused_mut, reason = "not every object has fields")]
+                    let mut object = f.debug_struct(stringify!($name));
+                    $($(
+                        object.field(stringify!($r), $crate::wire::show_field!(&self.$r $(, $rhow)?));
+                    )*)?
+                    $($(
+                        if self.$d != <$dty>::default() {
+                            object.field(stringify!($d), $crate::wire::show_field!(&self.$d $(, $dhow)?));
+                        }
+                    )*)?
+                    $($(
+                        if let Some(value) = &self.$o {
+                            object.field(stringify!($o), $crate::wire::show_field!(value $(, $ohow)?));
+                        }
+                    )*)?
+                    $($(
+                        if let Some(value) = &self.$p {
+                            object.field(stringify!($p), value);
+                        }
+                    )*)?
+                    if !self.extra.is_empty() {
+                        object.field("extra", &self.extra);
+                    }
+                    object.finish()
+                }
+            }
+
             impl $crate::wire::Inspect for $name {
                 fn inspect(&self, path: &$crate::wire::Path<'_>, report: &mut dyn FnMut($crate::wire::Unmodelled)) {
-                    for (name, value) in self.extra.iter() {
+                    const FREE: bool = $crate::wire::first!($($free,)? false);
+                    for (name, value) in self.extra.iter().filter(|_| !FREE) {
                         if !(value.is_null() && NAMES.contains(&name.as_str())) {
                             report($crate::wire::Unmodelled::Field { path: path.field(name).to_string() });
                         }
@@ -305,5 +346,47 @@ macro_rules! first {
     };
 }
 
+/// Reads the value of a known field: `Err` holds what the typed field cannot, for `extra`.
+macro_rules! read_field {
+    ($map:ident, $type:ty, lenient) => {
+        $crate::wire::read_lenient::<$type, _>(&mut $map)?
+    };
+    ($map:ident, $type:ty $(, secret)?) => {
+        $map.next_value::<Option<$type>>()?.ok_or(::serde_json::Value::Null)
+    };
+}
+
+/// Reads any value, and turns it into a `T` if it has that form.
+pub(crate) fn read_lenient<'de, T, A>(map: &mut A) -> Result<Result<T, Value>, A::Error>
+where
+    T: DeserializeOwned,
+    A: MapAccess<'de>,
+{
+    let value: Value = map.next_value()?;
+    Ok(T::deserialize(&value).map_err(|_| value))
+}
+
+/// What `Debug` shows of a field.
+macro_rules! show_field {
+    ($value:expr, secret) => {{
+        let _ = $value;
+        &$crate::wire::Redacted
+    }};
+    ($value:expr $(, lenient)?) => {
+        $value
+    };
+}
+
+/// Stands in `Debug` for the value of a secret field.
+pub(crate) struct Redacted;
+
+impl fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
 pub(crate) use first;
 pub(crate) use object;
+pub(crate) use read_field;
+pub(crate) use show_field;

@@ -193,7 +193,8 @@ macro_rules! union {
 
         $(
             impl From<$body> for $name {
-                fn from(body: $body) -> Self {
+                fn from(mut body: $body) -> Self {
+                    body.extra.settle_tag($key);
                     Self::$variant(body)
                 }
             }
@@ -232,7 +233,11 @@ macro_rules! union {
                         Tag::Other(tag) => {
                             let mut object: ::serde_json::Map<_, _> = early.into_iter().collect();
                             object.insert($key.to_owned(), tag.clone().into());
-                            while let Some((name, value)) = map.next_entry()? {
+                            while let Some((name, value)) = map.next_entry::<String, ::serde_json::Value>()? {
+                                // A second tag must not turn the unknown kind into a known one.
+                                if name == $key && object[$key] != value {
+                                    return Err(::serde::de::Error::duplicate_field($key));
+                                }
                                 object.insert(name, value);
                             }
                             return Ok(Self::Unknown($crate::wire::UnknownObject::new(tag, object)));

@@ -1,0 +1,9 @@
+//! The data model against fixtures, generated values and the schema.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod accumulator;
+mod fixtures;
+mod lossless;
+mod output;
+mod support;
