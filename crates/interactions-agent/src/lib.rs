@@ -1,1 +1,66 @@
-//! Under construction.
+//! An agent loop over the Interactions API.
+//!
+//! Give an [`Agent`] a client, a model and tools; it asks, runs the tools that the model calls,
+//! side by side, and asks again until there is an answer.
+//!
+//! ```
+//! use interactions_agent::{Agent, tool_fn};
+//! # use interactions_client::Client;
+//! # use interactions_testing::{Reply, replay};
+//! use schemars::JsonSchema;
+//! use serde::Deserialize;
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Place {
+//!     /// The city, in English.
+//!     city: String,
+//! }
+//!
+//! # let turn = |status: &str, steps: &str| Reply::sse(format!(concat!(
+//! #     "data: {{\"event_type\":\"interaction.created\",\"interaction\":{{\"id\":\"v1_x\",\"status\":\"in_progress\"}}}}\n\n",
+//! #     "data: {{\"event_type\":\"step.start\",\"index\":0,\"step\":{}}}\n\n",
+//! #     "data: {{\"event_type\":\"step.stop\",\"index\":0}}\n\n",
+//! #     "data: {{\"event_type\":\"interaction.completed\",\"interaction\":{{\"id\":\"v1_x\",\"status\":\"{}\"}}}}\n\n"), steps, status));
+//! # let transport = replay([
+//! #     turn("requires_action", r#"{"type":"function_call","id":"c1","name":"get_weather","arguments":{"city":"Oslo"}}"#),
+//! #     turn("completed", r#"{"type":"model_output","content":[{"type":"text","text":"Snow in Oslo."}]}"#),
+//! # ]);
+//! # let client = Client::builder().transport(transport).build()?;
+//! # let rt = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+//! # rt.block_on(async {
+//! let weather = tool_fn("get_weather", "The weather in a city.", |place: Place| async move {
+//!     Ok::<_, String>(format!("It snows in {}.", place.city))
+//! });
+//! let agent = Agent::builder(client, "gemini-3.8-flash").tool(weather).build();
+//! let outcome = agent.run("What is the weather in Oslo?").await?;
+//! assert_eq!(outcome.output_text(), "Snow in Oslo.");
+//! assert_eq!(outcome.turns, 2);
+//! # Ok::<(), interactions_agent::AgentError>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Agent::stream`] tells everything on the way, down to pieces of text.
+//! The feature `mcp` (on by default) turns MCP servers into tools.
+
+mod agent;
+mod error;
+mod event;
+mod function;
+#[cfg(feature = "mcp")]
+mod mcp;
+mod run;
+mod tool;
+mod toolbox;
+
+pub use agent::{Agent, AgentBuilder};
+pub use error::AgentError;
+pub use event::{Outcome, RunEvent};
+pub use function::{FunctionTool, tool_fn};
+#[cfg(feature = "mcp")]
+pub use mcp::{McpServerTool, mcp_tools};
+pub use run::RunStream;
+pub use tool::{Tool, ToolContext, ToolError};
+
+#[doc(no_inline)]
+pub use schemars;

@@ -1,0 +1,201 @@
+//! Functions with typed arguments as tools.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use async_trait::async_trait;
+use interactions_types::{Function, JsonObject, ToolOutput};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Tool, ToolContext, ToolError};
+
+/// An async function as a [`Tool`]; made by [`tool_fn`].
+pub struct FunctionTool<A, F> {
+    declaration: Function,
+    run: F,
+    arguments: PhantomData<fn(A)>,
+}
+
+impl<A, F> fmt::Debug for FunctionTool<A, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FunctionTool").field(&self.declaration.name).finish()
+    }
+}
+
+/// Makes a tool of an async function.
+///
+/// The type of its argument gives the JSON Schema: doc comments become descriptions,
+/// `Option` fields are optional, enums become choices. The result is anything that serialises.
+/// Arguments that do not fit are refused with their path, and the model may correct itself.
+///
+/// ```
+/// use interactions_agent::{Tool, tool_fn};
+/// use schemars::JsonSchema;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Sum {
+///     /// The numbers to add.
+///     numbers: Vec<f64>,
+/// }
+///
+/// let sum = tool_fn("sum", "Adds numbers.", |sum: Sum| async move {
+///     if sum.numbers.is_empty() { Err("there is nothing to add") } else { Ok(sum.numbers.iter().sum::<f64>()) }
+/// });
+/// let schema = sum.declaration().parameters.unwrap();
+/// assert_eq!(schema["properties"]["numbers"]["description"], "The numbers to add.");
+/// assert_eq!(schema["required"][0], "numbers");
+/// ```
+pub fn tool_fn<A, F, Fut, R, E>(
+    name: impl Into<String>,
+    description: impl Into<String>,
+    run: F,
+) -> FunctionTool<A, F>
+where
+    A: DeserializeOwned + JsonSchema + 'static,
+    F: Fn(A) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, E>> + Send,
+    R: Serialize,
+    E: fmt::Display,
+{
+    let declaration = Function::new(name).description(description).parameters(schema::<A>());
+    FunctionTool { declaration, run, arguments: PhantomData }
+}
+
+#[async_trait]
+impl<A, F, Fut, R, E> Tool for FunctionTool<A, F>
+where
+    A: DeserializeOwned + JsonSchema + Send + 'static,
+    F: Fn(A) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, E>> + Send,
+    R: Serialize,
+    E: fmt::Display,
+{
+    fn declaration(&self) -> Function {
+        self.declaration.clone()
+    }
+
+    async fn call(&self, _: ToolContext, arguments: JsonObject) -> Result<ToolOutput, ToolError> {
+        let arguments: A =
+            serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+                let path = error.path().to_string();
+                let place = if path == "." { String::new() } else { format!(" at `{path}`") };
+                ToolError::new(format!("the arguments do not fit{place}: {}", error.inner()))
+            })?;
+        // Turned into a value before the next await, so that neither type has to be `Send`.
+        let value = match (self.run)(arguments).await {
+            Ok(result) => serde_json::to_value(result).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        value.map(ToolOutput::from).map_err(ToolError::new)
+    }
+}
+
+/// The schema of a type as the service takes it.
+fn schema<A: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.meta_schema = None;
+        // References are not understood everywhere.
+        settings.inline_subschemas = true;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<A>().to_value();
+    tidy(&mut schema);
+    if let Value::Object(object) = &mut schema {
+        // A function takes an object, even if it is an empty one.
+        object.insert("type".to_owned(), "object".into());
+        object.entry("properties").or_insert_with(|| JsonObject::new().into());
+    }
+    schema
+}
+
+/// Leaves out what says nothing to a model, and what the service refuses.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.get("required").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+                object.remove("required");
+            }
+            if object.get("title").is_some_and(Value::is_string) && object.contains_key("type") {
+                object.remove("title");
+            }
+            object.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Search {
+        /// What to look for.
+        query: String,
+        limit: Option<u32>,
+        order: Option<Order>,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum Order {
+        Newest,
+        Best,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Nothing {}
+
+    fn context() -> ToolContext {
+        ToolContext { call_id: "c".into(), interaction_id: "i".into() }
+    }
+
+    #[test]
+    fn schemas_are_whole_and_plain() {
+        let schema = schema::<Search>();
+        assert_eq!(schema["type"], "object");
+        assert_eq!(schema["required"], json!(["query"]));
+        assert_eq!(
+            schema["properties"]["query"],
+            json!({"type": "string", "description": "What to look for."})
+        );
+        let text = schema.to_string();
+        assert!(
+            !text.contains("$ref") && !text.contains("$schema") && !text.contains("\"title\""),
+            "{text}"
+        );
+        assert!(text.contains("newest"), "{text}");
+        assert_eq!(super::schema::<Nothing>(), json!({"type": "object", "properties": {}}));
+    }
+
+    #[tokio::test]
+    async fn arguments_that_do_not_fit_are_refused_with_their_path() {
+        let tool =
+            tool_fn("search", "", |search: Search| async move { Ok::<_, String>(search.query) });
+        let arguments = json!({"query": "x", "limit": "many"});
+        let error =
+            tool.call(context(), arguments.as_object().cloned().unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("`limit`"), "{error}");
+        let error = tool.call(context(), JsonObject::new()).await.unwrap_err();
+        assert!(error.to_string().contains("query"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn results_are_whatever_serialises() {
+        let object = tool_fn("t", "", |_: Nothing| async { Ok::<_, String>(json!({"a": 1})) });
+        let output = object.call(context(), JsonObject::new()).await.unwrap();
+        assert!(matches!(output, ToolOutput::Object(_)));
+        let number = tool_fn("t", "", |_: Nothing| async { Ok::<_, String>(7) });
+        assert_eq!(number.call(context(), JsonObject::new()).await.unwrap().to_text(), "7");
+        let failing = tool_fn("t", "", |_: Nothing| async { Err::<(), _>("no") });
+        assert_eq!(failing.call(context(), JsonObject::new()).await, Err(ToolError::new("no")));
+    }
+}
