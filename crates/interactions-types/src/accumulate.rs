@@ -131,6 +131,7 @@ impl Accumulator {
         }
         keep!(
             object,
+            role,
             model,
             agent,
             created,

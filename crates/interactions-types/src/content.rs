@@ -278,6 +278,8 @@ pub enum ToolOutput {
     Object(crate::JsonObject),
     /// Content parts: text, images and other media.
     Contents(Vec<Content>),
+    /// Function definitions: the answer to a tool search that the client runs.
+    Functions(Vec<crate::Function>),
     /// Any other JSON value; the API does not define one here.
     Other(Value),
 }
@@ -300,6 +302,7 @@ impl ToolOutput {
             Self::Contents(contents) => {
                 contents.iter().filter_map(Content::as_text).collect::<Vec<_>>().join("\n")
             }
+            Self::Functions(functions) => serde_json::to_string(functions).unwrap_or_default(),
             Self::Other(value) => value.to_string(),
         }
     }
@@ -320,6 +323,12 @@ impl From<String> for ToolOutput {
 impl From<Vec<Content>> for ToolOutput {
     fn from(contents: Vec<Content>) -> Self {
         Self::Contents(contents)
+    }
+}
+
+impl From<Vec<crate::Function>> for ToolOutput {
+    fn from(functions: Vec<crate::Function>) -> Self {
+        Self::Functions(functions)
     }
 }
 

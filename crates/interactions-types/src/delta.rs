@@ -1,9 +1,18 @@
 //! Deltas: what a stream adds to the step that is open.
 
+mod service;
+
 use crate::wire::{object, union};
 use crate::{
     Annotation, AudioMimeType, Content, DocumentMimeType, ImageMimeType, JsonObject,
     MediaResolution, ToolOutput, VideoMimeType,
+};
+
+pub use service::{
+    CodeExecutionCallDelta, CodeExecutionResultDelta, FileSearchCallDelta, FileSearchResultDelta,
+    GoogleMapsCallDelta, GoogleMapsResultDelta, GoogleSearchCallDelta, GoogleSearchResultDelta,
+    ProcessingCallDelta, ProcessingResultDelta, RetrievalCallDelta, RetrievalResultDelta,
+    ToolSearchCallDelta, ToolSearchResultDelta, UrlContextCallDelta, UrlContextResultDelta,
 };
 
 union! {
@@ -33,6 +42,38 @@ union! {
         McpServerToolCall(McpServerToolCallDelta) = "mcp_server_tool_call",
         /// The result of a tool on an MCP server, whole.
         McpServerToolResult(McpServerToolResultDelta) = "mcp_server_tool_result",
+        /// Code that the service runs, whole.
+        CodeExecutionCall(CodeExecutionCallDelta) = "code_execution_call",
+        /// What that code printed or made, whole.
+        CodeExecutionResult(CodeExecutionResultDelta) = "code_execution_result",
+        /// A search with Google, whole.
+        GoogleSearchCall(GoogleSearchCallDelta) = "google_search_call",
+        /// What the search found, whole.
+        GoogleSearchResult(GoogleSearchResultDelta) = "google_search_result",
+        /// Pages that the service reads, whole.
+        UrlContextCall(UrlContextCallDelta) = "url_context_call",
+        /// How reading them went, whole.
+        UrlContextResult(UrlContextResultDelta) = "url_context_result",
+        /// A search in file stores, whole.
+        FileSearchCall(FileSearchCallDelta) = "file_search_call",
+        /// The end of that search, whole.
+        FileSearchResult(FileSearchResultDelta) = "file_search_result",
+        /// A search on the map, whole.
+        GoogleMapsCall(GoogleMapsCallDelta) = "google_maps_call",
+        /// What the map shows, whole.
+        GoogleMapsResult(GoogleMapsResultDelta) = "google_maps_result",
+        /// A search in engines or stores of the caller, whole.
+        RetrievalCall(RetrievalCallDelta) = "retrieval_call",
+        /// The end of that search, whole.
+        RetrievalResult(RetrievalResultDelta) = "retrieval_result",
+        /// The model asks for deferred functions, whole.
+        ToolSearchCall(ToolSearchCallDelta) = "tool_search_call",
+        /// Those functions, whole.
+        ToolSearchResult(ToolSearchResultDelta) = "tool_search_result",
+        /// The service looks at media more closely, whole.
+        ProcessingCall(ProcessingCallDelta) = "processing_call",
+        /// The end of that look, whole.
+        ProcessingResult(ProcessingResultDelta) = "processing_result",
     }
 }
 

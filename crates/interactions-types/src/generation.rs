@@ -1,9 +1,16 @@
 //! How the model generates its answer.
 
-use serde_json::Value;
+mod speech;
+mod transcription;
 
-use crate::ToolChoice;
 use crate::wire::{object, open_enum};
+use crate::{AspectRatio, ImageSize, ToolChoice};
+
+pub use speech::{SpeakerConfig, SpeechConfig, SpeechConfigs};
+pub use transcription::{
+    SmartTranscription, TranscriptionConfig, TranscriptionMode, TranscriptionModeName,
+    TranscriptionModes, VerbatimTranscription,
+};
 
 object! {
     /// Settings of the generation; every one is optional.
@@ -16,9 +23,9 @@ object! {
             seed: i64,
             /// Texts at which generation stops.
             stop_sequences: Vec<String>,
-            /// Randomness of sampling. Deprecated by the service.
+            /// Randomness of sampling. Deprecated by the service: `thinking_level` and the prompt are what is left.
             temperature: f64,
-            /// Nucleus sampling. Deprecated by the service.
+            /// Nucleus sampling. Deprecated by the service, without a replacement.
             top_p: f64,
             /// How much the model thinks.
             thinking_level: ThinkingLevel,
@@ -27,13 +34,13 @@ object! {
             /// How the model may choose tools.
             tool_choice: ToolChoice,
             /// Voices for spoken answers.
-            speech_config: Value,
+            speech_config: SpeechConfigs,
             /// Settings of speech recognition.
-            transcription_config: Value,
+            transcription_config: TranscriptionConfig,
             /// Settings of video generation.
-            video_config: Value,
+            video_config: VideoConfig,
             /// Settings of image generation. Deprecated in favour of `response_format`.
-            image_config: Value,
+            image_config: ImageConfig,
         }
     }
 }
@@ -61,5 +68,47 @@ open_enum! {
         Auto = "auto",
         /// Never.
         None = "none",
+    }
+}
+
+object! {
+    /// Settings of video generation.
+    pub struct VideoConfig {
+        required {}
+        optional {
+            /// What to do; absent, the model decides.
+            task: VideoTask,
+        }
+    }
+}
+
+open_enum! {
+    /// What to do with a video.
+    pub enum VideoTask {
+        /// Make one from a text.
+        TextToVideo = "text_to_video",
+        /// Make one from its first image, or its first and last.
+        ImageToVideo = "image_to_video",
+        /// Make one in which given things appear.
+        ReferenceToVideo = "reference_to_video",
+        /// Change it.
+        Edit = "edit",
+        /// Make it longer.
+        Extend = "extend",
+        /// Make it finer.
+        Upscale = "upscale",
+    }
+}
+
+object! {
+    /// Settings of image generation; [`ImageResponseFormat`](crate::ImageResponseFormat) replaces it.
+    pub struct ImageConfig {
+        required {}
+        optional {
+            /// Width to height.
+            aspect_ratio: AspectRatio,
+            /// How many pixels.
+            image_size: ImageSize,
+        }
     }
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::wire::{object, open_enum};
 use crate::{
-    AgentId, ApiError, EnvironmentId, GenerationConfig, Input, InteractionId, ModelId, Step, Tool,
-    Usage,
+    AgentConfig, AgentId, ApiError, EnvironmentChoice, EnvironmentId, GenerationConfig, Input,
+    InteractionId, Modality, ModelId, OneOrMany, ResponseFormat, SafetySetting, Step, Tool, Usage,
+    WebhookConfig,
 };
 
 object! {
@@ -31,6 +30,8 @@ object! {
         optional {
             /// Always `interaction`.
             object: String,
+            /// Always `model`; only Vertex sends it.
+            role: String,
             /// The model that answered.
             model: ModelId,
             /// The agent that worked.
@@ -62,19 +63,19 @@ object! {
             /// The sandbox that it used.
             environment_id: EnvironmentId,
             /// The sandbox settings, where the service echoes them.
-            environment: Value,
+            environment: EnvironmentChoice,
             /// The agent's settings, where the service echoes them.
-            agent_config: Value,
+            agent_config: AgentConfig,
             /// The asked-for output, where the service echoes it.
-            response_format: Value,
+            response_format: OneOrMany<ResponseFormat>,
             /// Former part of the asked-for output.
             response_mime_type: String,
             /// Former part of the asked-for output.
-            response_modalities: Vec<String>,
+            response_modalities: Vec<Modality>,
             /// The safety settings, where the service echoes them.
-            safety_settings: Vec<Value>,
+            safety_settings: Vec<SafetySetting>,
             /// The webhook settings, where the service echoes them.
-            webhook_config: Value,
+            webhook_config: WebhookConfig,
             /// Former name of a cached prefix.
             cached_content: String,
         }

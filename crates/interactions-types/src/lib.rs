@@ -29,25 +29,36 @@
 //! ```
 
 mod accumulate;
+mod agent_config;
 mod annotation;
 mod content;
 mod delta;
+mod environment;
 mod error;
 mod event;
 mod generation;
 mod id;
 mod input;
+mod int64;
 mod interaction;
 mod output;
 mod processing;
 mod request;
+mod response_format;
+mod safety;
 mod step;
 mod tool;
 mod untagged;
 mod usage;
+mod webhook_config;
 mod wire;
 
 pub use accumulate::{AccumulateError, Accumulator};
+pub use agent_config::{
+    AgentConfig, AntigravityAgentConfig, CodeMenderAgentConfig, DeepResearchAgentConfig,
+    DynamicAgentConfig, FileContent, FindMode, FindRequest, FixRequest, SessionConfig,
+    Visualization,
+};
 pub use annotation::{
     Annotation, FileCitation, PlaceCitation, ReviewSnippet, SpeechMetadata, UrlCitation, WordInfo,
 };
@@ -56,33 +67,62 @@ pub use content::{
     MediaResolution, Text, ToolOutput, Video, VideoMimeType,
 };
 pub use delta::{
-    ArgumentsDelta, AudioDelta, Delta, DocumentDelta, FunctionResultDelta, ImageDelta,
-    McpServerToolCallDelta, McpServerToolResultDelta, TextAnnotationDelta, TextDelta,
-    ThoughtSignatureDelta, ThoughtSummaryDelta, VideoDelta,
+    ArgumentsDelta, AudioDelta, CodeExecutionCallDelta, CodeExecutionResultDelta, Delta,
+    DocumentDelta, FileSearchCallDelta, FileSearchResultDelta, FunctionResultDelta,
+    GoogleMapsCallDelta, GoogleMapsResultDelta, GoogleSearchCallDelta, GoogleSearchResultDelta,
+    ImageDelta, McpServerToolCallDelta, McpServerToolResultDelta, ProcessingCallDelta,
+    ProcessingResultDelta, RetrievalCallDelta, RetrievalResultDelta, TextAnnotationDelta,
+    TextDelta, ThoughtSignatureDelta, ThoughtSummaryDelta, ToolSearchCallDelta,
+    ToolSearchResultDelta, UrlContextCallDelta, UrlContextResultDelta, VideoDelta,
+};
+pub use environment::{
+    Allowlist, AllowlistEntry, EgressAllowlist, EnvVar, EnvironmentChoice, EnvironmentConfig,
+    NetworkChoice, NetworkMode, Source, SourceType,
 };
 pub use error::{ApiError, RpcStatus};
 pub use event::{
     ErrorEvent, InteractionCompleted, InteractionCreated, StatusUpdate, StepDelta,
     StepDeltaMetadata, StepStart, StepStop, StreamEvent,
 };
-pub use generation::{GenerationConfig, ThinkingLevel, ThinkingSummaries};
+pub use generation::{
+    GenerationConfig, ImageConfig, SmartTranscription, SpeakerConfig, SpeechConfig, SpeechConfigs,
+    ThinkingLevel, ThinkingSummaries, TranscriptionConfig, TranscriptionMode,
+    TranscriptionModeName, TranscriptionModes, VerbatimTranscription, VideoConfig, VideoTask,
+};
 pub use id::{AgentId, CallId, EnvironmentId, EventId, InteractionId, ModelId};
 pub use input::Input;
+pub use int64::Int64;
 pub use interaction::{Interaction, ServiceTier, Status};
 pub use processing::{
     MediaProcessing, PageLayer, PageProcessing, ProcessingMode, SheetLayer, SpreadsheetProcessing,
     StaticProcessing, VideoLayer,
 };
 pub use request::{CreateInteraction, Target};
+pub use response_format::{
+    AspectRatio, AudioFormatMimeType, AudioResponseFormat, Delivery, ImageResponseFormat,
+    ImageSize, ResponseFormat, TextFormatMimeType, TextResponseFormat, VideoAspectRatio,
+    VideoResolution, VideoResponseFormat,
+};
+pub use safety::{HarmCategory, HarmMethod, HarmThreshold, SafetySetting};
 pub use step::{
-    FunctionCall, FunctionResult, McpServerToolCall, McpServerToolResult, ModelOutput, Step,
-    Thought, UserInput,
+    CodeExecutionArguments, CodeExecutionCall, CodeExecutionResult, CodeLanguage, FileSearchCall,
+    FileSearchResult, FunctionCall, FunctionResult, GoogleMapsArguments, GoogleMapsCall,
+    GoogleMapsEntry, GoogleMapsResult, GoogleSearchArguments, GoogleSearchCall, GoogleSearchEntry,
+    GoogleSearchResult, McpServerToolCall, McpServerToolResult, ModelOutput, Place, ProcessingCall,
+    ProcessingResult, RetrievalArguments, RetrievalCall, RetrievalResult, RetrievalType,
+    SearchType, Step, Thought, ToolSearchArguments, ToolSearchCall, ToolSearchResult,
+    UrlContextArguments, UrlContextCall, UrlContextEntry, UrlContextResult, UrlStatus, UserInput,
 };
 pub use tool::{
-    AllowedTools, Function, McpServer, Tool, ToolChoice, ToolChoiceConfig, ToolChoiceMode,
+    AllowedTools, CodeExecution, ComputerEnvironment, ComputerUse, ExaAiSearchConfig, FileSearch,
+    Function, GoogleMaps, GoogleSearch, HybridSearch, McpServer, ParallelAiSearchConfig, RagFilter,
+    RagResource, RagRetrievalConfig, RagStoreConfig, RankService, Ranking, Retrieval, SafetyPolicy,
+    Tool, ToolChoice, ToolChoiceConfig, ToolChoiceMode, ToolSearch, ToolSearchExecution,
+    UrlContext, VertexAiSearchConfig,
 };
 pub use untagged::{NameOr, OneOrMany};
 pub use usage::{GroundingTool, GroundingToolCount, Modality, ModalityTokens, Usage};
+pub use webhook_config::WebhookConfig;
 pub use wire::{
     DecodeError, Extra, Inspect, Path, UnknownObject, UnknownValue, Unmodelled, decode,
 };

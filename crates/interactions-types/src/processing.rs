@@ -6,6 +6,18 @@ use crate::wire::{object, open_enum};
 /// How media are processed: a mode's name, or static processing with its limits.
 pub type MediaProcessing = NameOr<ProcessingMode, StaticProcessing>;
 
+impl From<ProcessingMode> for MediaProcessing {
+    fn from(mode: ProcessingMode) -> Self {
+        Self::Name(mode)
+    }
+}
+
+impl From<StaticProcessing> for MediaProcessing {
+    fn from(processing: StaticProcessing) -> Self {
+        Self::Object(processing)
+    }
+}
+
 open_enum! {
     /// How media are processed.
     pub enum ProcessingMode {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::wire::object;
-use crate::{AgentId, GenerationConfig, Input, InteractionId, ModelId, ServiceTier, Tool};
+use crate::{
+    AgentConfig, AgentId, EnvironmentChoice, GenerationConfig, Input, InteractionId, Modality,
+    ModelId, OneOrMany, ResponseFormat, SafetySetting, ServiceTier, Tool, WebhookConfig,
+};
 
 /// Who answers: a model or an agent, never both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +89,7 @@ object! {
             /// Whether to answer at once and work on without a connection. Default false.
             background: bool,
             /// What the output should be, one format or a list.
-            response_format: Value,
+            response_format: OneOrMany<ResponseFormat>,
             /// Speed and price.
             service_tier: ServiceTier,
             /// Marks for finding the interaction later: lower-case keys and values of up to 63 characters.
@@ -96,18 +97,18 @@ object! {
             /// The token of an answer that was cut for length.
             continuation_token: String,
             /// The agent's settings.
-            agent_config: Value,
+            agent_config: AgentConfig,
             /// The sandbox: `remote`, an id, or an object.
-            environment: Value,
+            environment: EnvironmentChoice,
             /// Thresholds of the safety filters.
-            safety_settings: Vec<Value>,
+            safety_settings: Vec<SafetySetting>,
             /// Where to report the end of background work.
-            webhook_config: Value,
-            /// Former part of the asked-for output; use `response_format`.
+            webhook_config: WebhookConfig,
+            /// Former part of the asked-for output; the `mime_type` of `response_format` replaces it.
             response_mime_type: String,
-            /// Former part of the asked-for output; use `response_format`.
-            response_modalities: Vec<String>,
-            /// Former name of a cached prefix.
+            /// Former part of the asked-for output; a list as `response_format` replaces it.
+            response_modalities: Vec<Modality>,
+            /// The name of a cached prefix. Deprecated by the service, which caches by itself.
             cached_content: String,
         }
         private {

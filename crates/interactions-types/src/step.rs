@@ -1,7 +1,41 @@
 //! Steps: what happened in an interaction, in order.
 
-use crate::wire::{object, union};
-use crate::{CallId, Content, JsonObject, RpcStatus, ToolOutput};
+mod code_execution;
+mod file_search;
+mod function;
+mod google_maps;
+mod google_search;
+mod mcp;
+mod message;
+mod processing;
+mod retrieval;
+mod thought;
+mod tool_search;
+mod url_context;
+
+use crate::Content;
+use crate::wire::union;
+
+pub use code_execution::{
+    CodeExecutionArguments, CodeExecutionCall, CodeExecutionResult, CodeLanguage,
+};
+pub use file_search::{FileSearchCall, FileSearchResult};
+pub use function::{FunctionCall, FunctionResult};
+pub use google_maps::{
+    GoogleMapsArguments, GoogleMapsCall, GoogleMapsEntry, GoogleMapsResult, Place,
+};
+pub use google_search::{
+    GoogleSearchArguments, GoogleSearchCall, GoogleSearchEntry, GoogleSearchResult, SearchType,
+};
+pub use mcp::{McpServerToolCall, McpServerToolResult};
+pub use message::{ModelOutput, UserInput};
+pub use processing::{ProcessingCall, ProcessingResult};
+pub use retrieval::{RetrievalArguments, RetrievalCall, RetrievalResult, RetrievalType};
+pub use thought::Thought;
+pub use tool_search::{ToolSearchArguments, ToolSearchCall, ToolSearchResult};
+pub use url_context::{
+    UrlContextArguments, UrlContextCall, UrlContextEntry, UrlContextResult, UrlStatus,
+};
 
 union! {
     /// One step of an interaction (`type` tells the kind).
@@ -23,6 +57,38 @@ union! {
         McpServerToolCall(McpServerToolCall) = "mcp_server_tool_call",
         /// What that tool returned.
         McpServerToolResult(McpServerToolResult) = "mcp_server_tool_result",
+        /// Code that the service runs.
+        CodeExecutionCall(CodeExecutionCall) = "code_execution_call",
+        /// What that code printed or made.
+        CodeExecutionResult(CodeExecutionResult) = "code_execution_result",
+        /// A search with Google.
+        GoogleSearchCall(GoogleSearchCall) = "google_search_call",
+        /// What the search found.
+        GoogleSearchResult(GoogleSearchResult) = "google_search_result",
+        /// Pages that the service reads.
+        UrlContextCall(UrlContextCall) = "url_context_call",
+        /// How reading them went.
+        UrlContextResult(UrlContextResult) = "url_context_result",
+        /// A search in file stores.
+        FileSearchCall(FileSearchCall) = "file_search_call",
+        /// The end of that search.
+        FileSearchResult(FileSearchResult) = "file_search_result",
+        /// A search on the map.
+        GoogleMapsCall(GoogleMapsCall) = "google_maps_call",
+        /// What the map shows.
+        GoogleMapsResult(GoogleMapsResult) = "google_maps_result",
+        /// A search in engines or stores of the caller.
+        RetrievalCall(RetrievalCall) = "retrieval_call",
+        /// The end of that search.
+        RetrievalResult(RetrievalResult) = "retrieval_result",
+        /// The model asks for deferred functions.
+        ToolSearchCall(ToolSearchCall) = "tool_search_call",
+        /// Those functions.
+        ToolSearchResult(ToolSearchResult) = "tool_search_result",
+        /// The service looks at media more closely.
+        ProcessingCall(ProcessingCall) = "processing_call",
+        /// The end of that look.
+        ProcessingResult(ProcessingResult) = "processing_result",
     }
 }
 
@@ -37,131 +103,5 @@ impl Step {
     #[must_use]
     pub fn model_text(text: impl Into<String>) -> Self {
         ModelOutput::new().content(vec![Content::text(text)]).into()
-    }
-}
-
-object! {
-    /// What the user said: one turn of one or more parts.
-    pub struct UserInput as "type" = "user_input" {
-        required {
-            /// The parts.
-            content: Vec<Content>,
-        }
-    }
-}
-
-object! {
-    /// What the model answered.
-    pub struct ModelOutput as "type" = "model_output" {
-        required {}
-        default {
-            /// The parts, in the order in which they were made.
-            content: Vec<Content>,
-        }
-        optional {
-            /// Why the answer broke off, if it did.
-            error: RpcStatus,
-        }
-    }
-}
-
-object! {
-    /// What the model thought.
-    pub struct Thought as "type" = "thought" {
-        required {}
-        default {
-            /// A summary for people, when summaries were asked for.
-            summary: Vec<Content>,
-        }
-        optional {
-            /// Proof of the thought in base64; send it back unmodified.
-            signature: String,
-        }
-    }
-}
-
-object! {
-    /// A call of a function that the client runs.
-    ///
-    /// Answer it with a [`FunctionResult`] of the same id in a new interaction.
-    pub struct FunctionCall as "type" = "function_call" {
-        required {
-            /// The id to answer with.
-            id: CallId,
-            /// The function's name.
-            name: String,
-            /// Its arguments, fitting the declared JSON schema if the model kept to it.
-            arguments: JsonObject,
-        }
-        optional {
-            /// A copy of the preceding thought's signature; send it back unmodified.
-            signature: String,
-        }
-    }
-}
-
-impl FunctionCall {
-    /// The successful result of this call.
-    #[must_use]
-    pub fn result(&self, output: impl Into<ToolOutput>) -> FunctionResult {
-        FunctionResult::new(&self.id, output).name(self.name.clone())
-    }
-
-    /// The result of this call that tells the model what went wrong.
-    #[must_use]
-    pub fn error(&self, message: impl Into<String>) -> FunctionResult {
-        self.result(message.into()).is_error(true)
-    }
-}
-
-object! {
-    /// What a function that the client ran returned.
-    pub struct FunctionResult as "type" = "function_result" {
-        required {
-            /// The id of the call that this answers.
-            call_id: CallId,
-            /// What the function returned.
-            result: ToolOutput,
-        }
-        optional {
-            /// The function's name. Google's service asks for it although it is typed optional.
-            name: String,
-            /// Whether the function failed and `result` says why.
-            is_error: bool,
-        }
-    }
-}
-
-object! {
-    /// A call of a tool on a remote MCP server, run by the service.
-    pub struct McpServerToolCall as "type" = "mcp_server_tool_call" {
-        required {
-            /// The id that the result repeats.
-            id: CallId,
-            /// The tool's name on that server.
-            name: String,
-            /// The `name` under which the request declared the server.
-            server_name: String,
-            /// The tool's arguments.
-            arguments: JsonObject,
-        }
-    }
-}
-
-object! {
-    /// What a tool on a remote MCP server returned.
-    pub struct McpServerToolResult as "type" = "mcp_server_tool_result" {
-        required {
-            /// The id of the call that this answers.
-            call_id: CallId,
-            /// What the tool returned.
-            result: ToolOutput,
-        }
-        optional {
-            /// The tool's name on that server.
-            name: String,
-            /// The `name` under which the request declared the server.
-            server_name: String,
-        }
     }
 }

@@ -1,11 +1,25 @@
 //! Tools that a request offers to the model, and how the model may choose among them.
 
+mod choice;
+mod computer_use;
+mod google;
+mod retrieval;
+mod tool_search;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::untagged::NameOr;
-use crate::wire::{object, open_enum, union};
+use crate::wire::{object, union};
+
+pub use choice::{AllowedTools, ToolChoice, ToolChoiceConfig, ToolChoiceMode};
+pub use computer_use::{ComputerEnvironment, ComputerUse, SafetyPolicy};
+pub use google::{CodeExecution, FileSearch, GoogleMaps, GoogleSearch, UrlContext};
+pub use retrieval::{
+    ExaAiSearchConfig, HybridSearch, ParallelAiSearchConfig, RagFilter, RagResource,
+    RagRetrievalConfig, RagStoreConfig, RankService, Ranking, Retrieval, VertexAiSearchConfig,
+};
+pub use tool_search::{ToolSearch, ToolSearchExecution};
 
 union! {
     /// A tool (`type` tells the kind).
@@ -14,6 +28,22 @@ union! {
         Function(Function) = "function",
         /// A remote MCP server whose tools the service runs.
         McpServer(McpServer) = "mcp_server",
+        /// Code execution by the service.
+        CodeExecution(CodeExecution) = "code_execution",
+        /// Google Search.
+        GoogleSearch(GoogleSearch) = "google_search",
+        /// Pages that the service reads.
+        UrlContext(UrlContext) = "url_context",
+        /// Search in file stores.
+        FileSearch(FileSearch) = "file_search",
+        /// Google Maps.
+        GoogleMaps(GoogleMaps) = "google_maps",
+        /// A computer that the client drives.
+        ComputerUse(ComputerUse) = "computer_use",
+        /// The search for deferred functions.
+        ToolSearch(ToolSearch) = "tool_search",
+        /// Search in engines and stores of the caller.
+        Retrieval(Retrieval) = "retrieval",
     }
 }
 
@@ -50,53 +80,6 @@ object! {
             headers: BTreeMap<String, String> as secret,
             /// Which of its tools the model may call; absent means all.
             allowed_tools: Vec<AllowedTools>,
-        }
-    }
-}
-
-/// How the model may choose tools: a mode, or a mode limited to some tools.
-pub type ToolChoice = NameOr<ToolChoiceMode, ToolChoiceConfig>;
-
-impl From<ToolChoiceMode> for ToolChoice {
-    fn from(mode: ToolChoiceMode) -> Self {
-        Self::Name(mode)
-    }
-}
-
-open_enum! {
-    /// Whether the model may, must or must not call tools.
-    pub enum ToolChoiceMode {
-        /// The model decides.
-        Auto = "auto",
-        /// The model must call a tool.
-        Any = "any",
-        /// The model must not call a tool.
-        None = "none",
-        /// The model decides, and arguments are held to their schema.
-        Validated = "validated",
-    }
-}
-
-object! {
-    /// A choice limited to some tools.
-    pub struct ToolChoiceConfig {
-        required {}
-        optional {
-            /// The tools and the mode.
-            allowed_tools: AllowedTools,
-        }
-    }
-}
-
-object! {
-    /// Names of tools that may be called.
-    pub struct AllowedTools {
-        required {}
-        optional {
-            /// Whether one of them must be called.
-            mode: ToolChoiceMode,
-            /// The tools' names.
-            tools: Vec<String>,
         }
     }
 }

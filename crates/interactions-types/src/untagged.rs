@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::wire::{Inspect, Path, Unmodelled};
-use crate::{Content, ToolOutput};
+use crate::{Content, Function, ToolOutput};
 
 impl Serialize for ToolOutput {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -16,6 +16,7 @@ impl Serialize for ToolOutput {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Object(object) => object.serialize(serializer),
             Self::Contents(contents) => contents.serialize(serializer),
+            Self::Functions(functions) => functions.serialize(serializer),
             Self::Other(value) => value.serialize(serializer),
         }
     }
@@ -27,6 +28,12 @@ impl<'de> Deserialize<'de> for ToolOutput {
         Ok(match value {
             Value::String(text) => Self::Text(text),
             Value::Object(object) => Self::Object(object),
+            Value::Array(items) if !items.is_empty() && items.iter().all(is_function) => {
+                match items.iter().map(Function::deserialize).collect() {
+                    Ok(functions) => Self::Functions(functions),
+                    Err(_) => Self::Other(Value::Array(items)),
+                }
+            }
             Value::Array(items) => {
                 // Documents show arrays of other things here, so only a list of contents is one.
                 match items.iter().map(Content::deserialize).collect() {
@@ -41,10 +48,23 @@ impl<'de> Deserialize<'de> for ToolOutput {
 
 impl Inspect for ToolOutput {
     fn inspect(&self, path: &Path<'_>, report: &mut dyn FnMut(Unmodelled)) {
-        if let Self::Contents(contents) = self {
-            contents.inspect(path, report);
+        match self {
+            Self::Contents(contents) => {
+                for (index, content) in contents.iter().enumerate() {
+                    // Here, and only here, functions may stand among contents.
+                    if content.kind() != "function" {
+                        content.inspect(&path.index(index), report);
+                    }
+                }
+            }
+            Self::Functions(functions) => functions.inspect(path, report),
+            Self::Text(_) | Self::Object(_) | Self::Other(_) => {}
         }
     }
+}
+
+fn is_function(item: &Value) -> bool {
+    item.get("type").and_then(Value::as_str) == Some("function")
 }
 
 /// One value or a list of them, as the wire allows in several places.
@@ -122,15 +142,16 @@ impl<T: Inspect> Inspect for OneOrMany<T> {
     }
 }
 
-/// A name, or an object that says more.
+/// A name, or a value that says more: an object, in one place a list.
 ///
-/// The wire has this form for tool choice, environments and media processing.
+/// The wire has this form for tool choice, environments, networks, transcription and
+/// media processing.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NameOr<N, T> {
     /// A bare string.
     Name(N),
-    /// An object.
+    /// An object, or a list where `T` is one.
     Object(T),
 }
 
@@ -151,7 +172,7 @@ impl<'de, N: for<'s> From<&'s str>, T: Deserialize<'de>> Deserialize<'de> for Na
             type Value = NameOr<N, T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or an object")
+                f.write_str("a string, or an object that says more")
             }
 
             fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
@@ -160,6 +181,10 @@ impl<'de, N: for<'s> From<&'s str>, T: Deserialize<'de>> Deserialize<'de> for Na
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(NameOr::Object)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(SeqAccessDeserializer::new(seq)).map(NameOr::Object)
             }
         }
 

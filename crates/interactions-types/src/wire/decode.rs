@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
     match serde_json::from_slice(json) {
         Ok(value) => Ok(value),
-        Err(error) if error.is_data() => locate(json),
+        Err(error) if error.is_data() => Err(locate::<T>(json, &error)),
         Err(error) => Err(not_json(&error)),
     }
 }
@@ -32,16 +32,23 @@ fn not_json(error: &serde_json::Error) -> DecodeError {
     DecodeError { path: String::new(), message: format!("not valid JSON: {error}") }
 }
 
-fn locate<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
-    // Unions report whatever fails inside them as malformed data, broken JSON too.
-    let value = serde_json::from_slice::<Value>(json).map_err(|error| not_json(&error))?;
-    serde_path_to_error::deserialize(tags_first(value)).map_err(|error| {
-        let path = error.path().to_string();
-        DecodeError {
-            path: if path == "." { String::new() } else { path },
-            message: error.into_inner().to_string(),
+fn locate<T: DeserializeOwned>(json: &[u8], first: &serde_json::Error) -> DecodeError {
+    let value = match serde_json::from_slice::<Value>(json) {
+        Ok(value) => value,
+        // Unions report whatever fails inside them as malformed data, broken JSON too.
+        Err(error) => return not_json(&error),
+    };
+    match serde_path_to_error::deserialize::<_, T>(tags_first(value)) {
+        Err(error) => {
+            let path = error.path().to_string();
+            DecodeError {
+                path: if path == "." { String::new() } else { path },
+                message: error.into_inner().to_string(),
+            }
         }
-    })
+        // A value holds each key once, so it is a repeated key that was refused.
+        Ok(_) => DecodeError { path: String::new(), message: first.to_string() },
+    }
 }
 
 /// Moves every tag to the front of its object.

@@ -231,7 +231,7 @@ fn repeated_keys_do_no_harm() {
         r#"{"lid":{"type":"circle","type":"square"}}"#,
         r#"{"lid":{"type":"blob","type":"square"}}"#,
     ] {
-        let error = parse(text).unwrap_err().to_string();
+        let error = decode::<Crate>(text.as_bytes()).unwrap_err().to_string();
         assert!(error.contains("duplicate field `type`"), "{error}");
     }
 }
