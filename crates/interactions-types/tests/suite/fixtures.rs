@@ -80,7 +80,8 @@ fn every_fixture_survives() {
         steps_oas_examples.json [7].result[0].name
         steps_oas_examples.json [7].result[0].place_id
         steps_oas_examples.json [7].result[0].rating
-    "#]].assert_eq(&beyond);
+    "#]]
+    .assert_eq(&beyond);
 }
 
 #[test]
@@ -95,7 +96,8 @@ fn every_transcript_survives() {
     }
     expect![[r#"
         stream_vertex_completed_event_id_nested.sse interaction.event_id
-    "#]].assert_eq(&beyond);
+    "#]]
+    .assert_eq(&beyond);
 }
 
 /// The `event:` line makes decoding faster and changes nothing.
