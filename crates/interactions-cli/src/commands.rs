@@ -1,0 +1,5 @@
+//! The subcommands, one file each; those that only talk to a server share one.
+
+pub(crate) mod agent;
+pub(crate) mod remote;
+pub(crate) mod serve;

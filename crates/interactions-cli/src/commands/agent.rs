@@ -1,0 +1,217 @@
+//! `interactions agent`: ask, and watch tools being used.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use futures::StreamExt;
+use interactions_agent::{Agent as Agency, AgentBuilder, RunEvent, RunStream, mcp_tools};
+use interactions_client::Client;
+use interactions_mcp::{McpCommand, McpEndpoint, McpServer};
+use interactions_server::{Config, Server};
+use interactions_transport::{ReqwestTransport, SharedTransport, TowerTransport};
+use interactions_types::InteractionId;
+
+use crate::commands::remote;
+use crate::data_dir::data_dir;
+use crate::failure::Failure;
+use crate::live_run::LiveRun;
+use crate::models::{self, Choice};
+use crate::paint::DIM;
+use crate::tools;
+
+const CONNECT: Duration = Duration::from_secs(20);
+
+/// Ask an agent that may use tools; by default with a server of its own.
+#[derive(Debug, Args)]
+pub(crate) struct Agent {
+    /// What you want to know or have done.
+    prompt: String,
+    /// The model that answers [default: the best that the environment has, else `scripted`].
+    #[arg(long, value_name = "M")]
+    model: Option<String>,
+    /// A tool that runs here: clock, calculator, read_file, or none. May be repeated [default: clock, calculator].
+    #[arg(long, value_name = "NAME")]
+    tool: Vec<String>,
+    /// An MCP server whose tools run here: an http(s) address, or a command to start. May be repeated.
+    #[arg(long, value_name = "URL|CMD")]
+    mcp: Vec<String>,
+    /// A server to ask instead of one in this process.
+    #[arg(long, value_name = "SERVER")]
+    url: Option<String>,
+    /// The key for that server.
+    #[arg(long, value_name = "KEY", env = "INTERACTIONS_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// What the model should keep to.
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// The stored interaction to continue.
+    #[arg(long, value_name = "ID")]
+    previous: Option<String>,
+    /// How often the model may be asked.
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    max_turns: u32,
+    /// The directory for files [default: the platform's user data directory].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The configuration of the server in this process.
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print events as JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Who is asked, and the server that has to be closed afterwards.
+struct Service {
+    client: Client,
+    choice: Choice,
+    place: String,
+    embedded: Option<Server>,
+}
+
+impl Agent {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let service = self.service().await?;
+        if !self.json {
+            let Choice { model, remark } = &service.choice;
+            let remark = if remark.is_empty() { String::new() } else { format!(" ({remark})") };
+            anstream::println!("{DIM}model {model}{remark} · {}{DIM:#}", service.place);
+        }
+        let done = self.ask(&service).await;
+        if let Some(server) = &service.embedded {
+            server.close().await;
+        }
+        done
+    }
+
+    async fn ask(&self, service: &Service) -> Result<(), Failure> {
+        let mut agent = Agency::builder(service.client.clone(), service.choice.model.as_str())
+            .max_turns(self.max_turns);
+        if let Some(system) = &self.system {
+            agent = agent.system_instruction(system);
+        }
+        if let Some(previous) = &self.previous {
+            agent = agent.previous_interaction(previous.as_str());
+        }
+        agent = tools::add(agent, &self.tool)?;
+        let (agent, connections) = self.with_mcp(agent).await?;
+        let agent = agent.build();
+        let done = self.follow(agent.stream(self.prompt.as_str()), &service.client).await;
+        for connection in connections {
+            connection.shutdown().await;
+        }
+        done
+    }
+
+    /// Shows a run until it ends or the person has had enough.
+    async fn follow(&self, mut run: RunStream, client: &Client) -> Result<(), Failure> {
+        let mut live = LiveRun::new(Instant::now());
+        let mut current: Option<InteractionId> = None;
+        loop {
+            let event = tokio::select! {
+                event = run.next() => event,
+                _ = tokio::signal::ctrl_c() => {
+                    drop(run);
+                    return Err(interrupted(client, current).await);
+                }
+            };
+            match event {
+                None => return Ok(()),
+                Some(Err(error)) => {
+                    live.break_off();
+                    return Err(Failure::new(error));
+                }
+                Some(Ok(event)) => {
+                    if let RunEvent::Created { id, .. } = &event {
+                        current = Some(id.clone());
+                    }
+                    if self.json {
+                        anstream::println!("{}", serde_json::to_string(&event).unwrap_or_default());
+                    } else {
+                        live.show(&event);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn service(&self) -> Result<Service, Failure> {
+        if let Some(url) = &self.url {
+            let client = remote::client(url, self.api_key.as_deref())?;
+            let choice = Choice::named(self.model.clone().unwrap_or_else(|| "scripted".to_owned()));
+            return Ok(Service { client, choice, place: format!("at {url}"), embedded: None });
+        }
+        let mut config = match &self.config {
+            Some(path) => Config::load(path)?,
+            None => Config::from_environment(),
+        };
+        let choice = match &self.model {
+            Some(model) => Choice::named(model.clone()),
+            None => models::best(&config.models).await,
+        };
+        // Runs that others left behind are the business of a server that stays.
+        config.takes_over = false;
+        let place = match (&config.database, &self.data_dir) {
+            (Some(database), None) => format!("stored in {database}"),
+            _ => {
+                let dir = data_dir(self.data_dir.clone().or(config.data_dir.take()))?;
+                let place = format!("stored in {}", dir.join("interactions.db").display());
+                config.database = None;
+                config.data_dir = Some(dir);
+                place
+            }
+        };
+        // Inside this process only this person calls.
+        config.auth = Default::default();
+        let server = Server::builder(config).build().await?;
+        let transport = SharedTransport::new(TowerTransport::new(server.router()));
+        let client =
+            Client::builder().base_url("http://in-process").transport(transport).build()?;
+        Ok(Service { client, choice, place, embedded: Some(server) })
+    }
+
+    async fn with_mcp(
+        &self,
+        mut agent: AgentBuilder,
+    ) -> Result<(AgentBuilder, Vec<McpServer>), Failure> {
+        let mut connections = Vec::new();
+        for named in &self.mcp {
+            let connection = if named.starts_with("http://") || named.starts_with("https://") {
+                let transport =
+                    SharedTransport::new(ReqwestTransport::new().map_err(Failure::new)?);
+                let endpoint = McpEndpoint::http(named).map_err(Failure::new)?;
+                McpServer::connect(endpoint, transport, CONNECT).await
+            } else {
+                let words = shlex::split(named).filter(|words| !words.is_empty());
+                let words = words.ok_or_else(|| {
+                    Failure::new(format!("--mcp `{named}` is neither an address nor a command"))
+                })?;
+                McpServer::spawn(McpCommand::new(&words[0], &words[1..]), CONNECT).await
+            };
+            let connection = connection.map_err(Failure::new)?;
+            agent = agent.tools(mcp_tools(&connection).await.map_err(Failure::new)?);
+            connections.push(connection);
+        }
+        Ok((agent, connections))
+    }
+}
+
+/// Cancels what is running at the server, so that nothing goes on unseen.
+async fn interrupted(client: &Client, current: Option<InteractionId>) -> Failure {
+    let Some(id) = current.filter(|id| !id.as_str().is_empty()) else {
+        return Failure::interrupted("interrupted");
+    };
+    match client.cancel(&id).await {
+        Ok(interaction) => {
+            Failure::interrupted(format!("interrupted; interaction {id} is {}", interaction.status))
+        }
+        // It ended by itself in the meantime, a tool of ours was running.
+        Err(error) if error.code() == Some("failed_precondition") => {
+            Failure::interrupted(format!("interrupted; interaction {id} is stored"))
+        }
+        Err(error) => Failure::interrupted(format!(
+            "interrupted; interaction {id} could not be cancelled: {error}"
+        )),
+    }
+}

@@ -1,0 +1,214 @@
+//! Commands that look at the interactions of a server.
+
+use std::time::Duration;
+
+use clap::Args;
+use futures::StreamExt;
+use interactions_client::{Client, ErrorKind};
+use interactions_types::{Interaction, Status, StreamEvent};
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::paint;
+use crate::steps::{self, LiveSteps};
+
+/// Which server to ask.
+#[derive(Debug, Args)]
+pub(crate) struct Remote {
+    /// The server.
+    #[arg(
+        long,
+        value_name = "SERVER",
+        env = "INTERACTIONS_URL",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    url: String,
+    /// The key for it.
+    #[arg(long, value_name = "KEY", env = "INTERACTIONS_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// Print JSON for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Remote {
+    fn client(&self) -> Result<Client, Failure> {
+        client(&self.url, self.api_key.as_deref())
+    }
+}
+
+/// A client for a server named on the command line.
+pub(crate) fn client(url: &str, key: Option<&str>) -> Result<Client, Failure> {
+    let mut builder = Client::builder().base_url(url);
+    if let Some(key) = key {
+        builder = builder.api_key(key);
+    }
+    Ok(builder.build()?)
+}
+
+/// Show a stored interaction.
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// The interaction's id.
+    id: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Get {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let interaction = self.remote.client()?.get(self.id).await?;
+        show(&interaction, self.remote.json);
+        Ok(())
+    }
+}
+
+/// Stop a running interaction.
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// The interaction's id.
+    id: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Cancel {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let interaction = self.remote.client()?.cancel(self.id).await?;
+        show(&interaction, self.remote.json);
+        Ok(())
+    }
+}
+
+/// Erase a stored interaction.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// The interaction's id.
+    id: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Delete {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        self.remote.client()?.delete(self.id.as_str()).await?;
+        if self.remote.json {
+            anstream::println!("{}", json!({"deleted": self.id}));
+        } else {
+            anstream::println!("deleted {}", self.id);
+        }
+        Ok(())
+    }
+}
+
+/// List stored interactions, newest first.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// How many to show at most.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: u32,
+    /// Only those with this status, for example `completed`.
+    #[arg(long)]
+    status: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl List {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let client = self.remote.client()?;
+        let mut call = client.list().page_size(self.limit.clamp(1, 500));
+        if let Some(status) = &self.status {
+            call = call.status(Status::from(status.as_str()));
+        }
+        let page = call.await?;
+        if page.ids.is_empty() && !self.remote.json {
+            anstream::println!("no interactions");
+        }
+        for id in page.ids {
+            let interaction = match client.get(&id).await {
+                Ok(interaction) => interaction,
+                // Deleted between the two looks.
+                Err(error) if error.status() == Some(404) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if self.remote.json {
+                anstream::println!("{}", to_json(&interaction));
+            } else {
+                anstream::println!("{}", steps::summary_line(&interaction));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Follow an interaction from its beginning to its end.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// The interaction's id.
+    id: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Watch {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        const PATIENCE: u32 = 8;
+        let client = self.remote.client()?;
+        let mut live = LiveSteps::new();
+        let mut last = None;
+        let mut failures = 0;
+        loop {
+            let mut call = client.get(self.id.as_str()).stream();
+            if let Some(id) = &last {
+                call = call.last_event_id(interactions_types::EventId::clone(id));
+            }
+            let broken = match call.await {
+                Err(error) => error,
+                Ok(mut events) => loop {
+                    match events.next().await {
+                        Some(Ok(event)) => {
+                            failures = 0;
+                            last = event.event_id().or(last);
+                            self.print(&event, &mut live);
+                        }
+                        Some(Err(error)) => break error,
+                        None => return Ok(()),
+                    }
+                },
+            };
+            failures += 1;
+            // A connection that broke is taken up again where it was; everything else is the end.
+            let resumable = broken.is_transient() || broken.kind() == ErrorKind::Stream;
+            if !resumable
+                || failures > PATIENCE
+                || (last.is_none() && broken.status().is_none() && failures > 1)
+            {
+                return Err(broken.into());
+            }
+            tokio::time::sleep(Duration::from_millis(250 * u64::from(failures))).await;
+        }
+    }
+
+    fn print(&self, event: &StreamEvent, live: &mut LiveSteps) {
+        if self.remote.json {
+            anstream::println!("{}", serde_json::to_string(event).unwrap_or_default());
+        } else {
+            live.show(event);
+        }
+    }
+}
+
+fn show(interaction: &Interaction, as_json: bool) {
+    if as_json {
+        anstream::println!("{}", to_json(interaction));
+        return;
+    }
+    let bold = paint::BOLD;
+    anstream::println!("{bold}{}{bold:#}", steps::summary_line(interaction));
+    steps::show_all(interaction);
+}
+
+fn to_json(interaction: &Interaction) -> String {
+    serde_json::to_string(interaction).unwrap_or_default()
+}

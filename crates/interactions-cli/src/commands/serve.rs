@@ -1,0 +1,84 @@
+//! `interactions serve`: the API on a socket.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use interactions_server::{Config, Server};
+use tracing_subscriber::EnvFilter;
+
+use crate::data_dir::data_dir;
+use crate::failure::Failure;
+
+/// Serve the API, for any model, with history in a database.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The configuration file; without one, models are found in the environment.
+    #[arg(long, value_name = "FILE", env = "INTERACTIONS_CONFIG")]
+    config: Option<PathBuf>,
+    /// The address to listen on; port 0 picks a free one [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// The database, as sqlite://FILE [default: interactions.db in the data directory].
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// The directory for files [default: the platform's user data directory].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        log_to_stderr();
+        let mut config = match &self.config {
+            Some(path) => Config::load(path)?,
+            None => Config::from_environment(),
+        };
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        if self.database.is_some() {
+            config.database = self.database;
+        }
+        // Asked for only when something goes there, so that a named database needs no home directory.
+        if config.database.is_none() || self.data_dir.is_some() {
+            config.data_dir = Some(data_dir(self.data_dir.or(config.data_dir))?);
+        }
+        let server = Server::builder(config).build().await?;
+        let listener = server.bind().await?;
+        let address = listener.local_addr().map_err(Failure::new)?;
+        {
+            let mut stdout = std::io::stdout().lock();
+            // A parent that closed the pipe does not want to know.
+            let _ = writeln!(stdout, "listening on http://{address}");
+            let _ = stdout.flush();
+        }
+        tracing::info!(models = server.models().join(", "), "ready");
+        server.serve(listener, stop_signal()).await.map_err(Failure::new)
+    }
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+/// Completes on SIGINT and SIGTERM.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,107 @@
+//! A run of an agent as a person watches it.
+
+use std::io::Write;
+use std::time::Instant;
+
+use interactions_agent::{Outcome, RunEvent};
+use interactions_types::Status;
+
+use crate::paint::{ATTENTION, DIM, GOOD};
+use crate::steps::{call_line, result_line, tokens};
+
+/// Shows the events of a run as they come.
+#[derive(Debug)]
+pub(crate) struct LiveRun {
+    began: Instant,
+    /// What kind of text the open line has.
+    line: Line,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Ended,
+    Thought,
+    Text,
+}
+
+impl LiveRun {
+    pub(crate) fn new(began: Instant) -> Self {
+        Self { began, line: Line::Ended }
+    }
+
+    pub(crate) fn show(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Thought { text } => self.write(text, Line::Thought),
+            RunEvent::Text { text } => self.write(text, Line::Text),
+            RunEvent::CallReady { name, arguments, .. } => {
+                self.break_off();
+                anstream::println!("{}", call_line(name, None, arguments));
+            }
+            RunEvent::ServerCall { server, name, arguments } => {
+                self.break_off();
+                anstream::println!("{}", call_line(name, Some(server), arguments));
+            }
+            RunEvent::ToolFinished { output, is_error, .. } => {
+                self.break_off();
+                anstream::println!("{}", result_line(output, *is_error));
+            }
+            RunEvent::ServerResult { output, .. } => {
+                self.break_off();
+                anstream::println!("{}", result_line(output, false));
+            }
+            // The next thought or call shows that the turn is over; text ends its line.
+            RunEvent::TurnFinished { .. } => self.break_off(),
+            RunEvent::Finished(outcome) => self.finish(outcome),
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self, outcome: &Outcome) {
+        self.break_off();
+        let interaction = &outcome.interaction;
+        for error in interaction.errors.iter().flatten() {
+            anstream::println!("{ATTENTION}! {error}{ATTENTION:#}");
+        }
+        let style = if interaction.status == Status::Completed { GOOD } else { ATTENTION };
+        let turns = if outcome.turns == 1 {
+            "1 turn".to_owned()
+        } else {
+            format!("{} turns", outcome.turns)
+        };
+        anstream::println!(
+            "\n{style}{}{style:#}{DIM} · {turns} · {} · {:.1} s{DIM:#}",
+            interaction.status,
+            tokens(&outcome.usage),
+            self.began.elapsed().as_secs_f64(),
+        );
+        if !interaction.id.as_str().is_empty() {
+            anstream::println!(
+                "{DIM}interaction {} · go on with --previous {}{DIM:#}",
+                interaction.id,
+                interaction.id
+            );
+        }
+    }
+
+    /// Ends the open line.
+    pub(crate) fn break_off(&mut self) {
+        if self.line != Line::Ended {
+            anstream::println!();
+            self.line = Line::Ended;
+        }
+    }
+
+    fn write(&mut self, text: &str, kind: Line) {
+        if self.line != kind {
+            self.break_off();
+        }
+        if kind == Line::Thought {
+            anstream::print!("{DIM}{text}{DIM:#}");
+        } else {
+            anstream::print!("{text}");
+        }
+        // A terminal shows a line when it ends; people want to see words come.
+        let _ = anstream::stdout().flush();
+        self.line = if text.ends_with('\n') { Line::Ended } else { kind };
+    }
+}

@@ -1,0 +1,37 @@
+//! Colours, and shortening what would flood the terminal.
+
+use anstyle::{AnsiColor, Style};
+
+/// Thoughts and what is said beside the matter.
+pub(crate) const DIM: Style = Style::new().dimmed();
+/// Names of tools and headings.
+pub(crate) const BOLD: Style = Style::new().bold();
+/// What went well.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// What asks for attention.
+pub(crate) const ATTENTION: Style = AnsiColor::Yellow.on_default();
+/// What went wrong.
+pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// Tools at work.
+pub(crate) const TOOL: Style = AnsiColor::Cyan.on_default();
+
+/// One line of at most `width` characters.
+pub(crate) fn one_line(text: &str, width: usize) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= width {
+        return flat;
+    }
+    let kept: String = flat.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn shortens_by_characters() {
+        assert_eq!(one_line("a\n  b", 9), "a b");
+        assert_eq!(one_line("äöüß", 3), "äö…");
+    }
+}

@@ -1,0 +1,215 @@
+//! Interactions and their steps as a person reads them.
+
+use std::io::Write;
+
+use interactions_types::{
+    Content, Delta, Interaction, JsonObject, Status, Step, StreamEvent, ToolOutput, Usage,
+};
+
+use crate::paint::{ATTENTION, DIM, ERROR, GOOD, TOOL, one_line};
+
+const WIDTH: usize = 160;
+
+/// One line about an interaction: id, status, who answered, what it cost.
+pub(crate) fn summary_line(interaction: &Interaction) -> String {
+    let style = match interaction.status {
+        Status::Completed => GOOD,
+        Status::Failed => ERROR,
+        _ => ATTENTION,
+    };
+    let who = interaction.model.as_ref().map(ToString::to_string);
+    let who = who
+        .or_else(|| interaction.agent.as_ref().map(|agent| format!("agent {agent}")))
+        .unwrap_or_default();
+    let mut line = format!("{}  {style}{}{style:#}  {who}", interaction.id, interaction.status);
+    if let Some(created) = &interaction.created {
+        line.push_str(&format!("  {created}"));
+    }
+    if let Some(usage) = &interaction.usage {
+        line.push_str(&format!("  {}", tokens(usage)));
+    }
+    line
+}
+
+/// What an interaction cost, in words.
+pub(crate) fn tokens(usage: &Usage) -> String {
+    let part = |count: Option<i64>, name: &str| {
+        count.filter(|count| *count > 0).map(|count| format!("{count} {name}"))
+    };
+    let parts: Vec<String> = [
+        part(usage.total_input_tokens, "in"),
+        part(usage.total_thought_tokens, "thought"),
+        part(usage.total_output_tokens, "out"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if parts.is_empty() {
+        "no tokens counted".to_owned()
+    } else {
+        format!("{} tokens", parts.join(" + "))
+    }
+}
+
+/// Every step of an interaction, then its faults.
+pub(crate) fn show_all(interaction: &Interaction) {
+    if let Some(previous) = &interaction.previous_interaction_id {
+        anstream::println!("{DIM}continues {previous}{DIM:#}");
+    }
+    for step in &interaction.steps {
+        show(step);
+    }
+    for error in interaction.errors.iter().flatten() {
+        anstream::println!("{ERROR}✗ {error}{ERROR:#}");
+    }
+}
+
+fn show(step: &Step) {
+    match step {
+        Step::UserInput(input) => {
+            anstream::println!("{TOOL}›{TOOL:#} {}", contents(&input.content));
+        }
+        Step::ModelOutput(output) => anstream::println!("{}", contents(&output.content)),
+        Step::Thought(thought) if thought.summary.is_empty() => {}
+        Step::Thought(thought) => anstream::println!("{DIM}{}{DIM:#}", contents(&thought.summary)),
+        Step::FunctionCall(call) => {
+            anstream::println!("{}", call_line(&call.name, None, &call.arguments));
+        }
+        Step::McpServerToolCall(call) => {
+            anstream::println!(
+                "{}",
+                call_line(&call.name, Some(&call.server_name), &call.arguments)
+            );
+        }
+        Step::FunctionResult(result) => {
+            anstream::println!("{}", result_line(&result.result, result.is_error == Some(true)));
+        }
+        Step::McpServerToolResult(result) => {
+            anstream::println!("{}", result_line(&result.result, false));
+        }
+        other => anstream::println!("{DIM}[{}]{DIM:#}", other.kind()),
+    }
+}
+
+/// A tool call on one line.
+pub(crate) fn call_line(name: &str, server: Option<&str>, arguments: &JsonObject) -> String {
+    let arguments = serde_json::to_string(arguments).unwrap_or_default();
+    let server = server.map(|server| format!(" {DIM}on {server}{DIM:#}")).unwrap_or_default();
+    format!("{TOOL}⚙ {name}{TOOL:#}{server} {DIM}{}{DIM:#}", one_line(&arguments, WIDTH))
+}
+
+/// A tool's result on one line.
+pub(crate) fn result_line(output: &ToolOutput, failed: bool) -> String {
+    let text = one_line(&output.to_text(), WIDTH);
+    if failed {
+        format!("  {ERROR}✗{ERROR:#} {text}")
+    } else {
+        format!("  {GOOD}✓{GOOD:#} {DIM}{text}{DIM:#}")
+    }
+}
+
+fn contents(contents: &[Content]) -> String {
+    let part = |content: &Content| match content {
+        Content::Text(text) => text.text.clone(),
+        other => format!("[{}]", other.kind()),
+    };
+    contents.iter().map(part).collect()
+}
+
+/// Shows the events of a stream as they come.
+#[derive(Debug, Default)]
+pub(crate) struct LiveSteps {
+    /// The open step.
+    step: Option<Step>,
+    arguments: String,
+    /// Whether the last thing written was not a whole line.
+    midline: bool,
+}
+
+impl LiveSteps {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn show(&mut self, event: &StreamEvent) {
+        match event {
+            StreamEvent::StepStart(start) => {
+                self.step = Some(start.step.clone());
+                self.arguments.clear();
+                match &start.step {
+                    Step::ModelOutput(output) => self.write(&contents(&output.content), false),
+                    Step::Thought(thought) => self.write(&contents(&thought.summary), true),
+                    _ => {}
+                }
+            }
+            StreamEvent::StepDelta(delta) => self.grow(&delta.delta),
+            StreamEvent::StepStop(_) => self.end_step(),
+            StreamEvent::Completed(completed) => {
+                self.end_line();
+                for error in completed.interaction.errors.iter().flatten() {
+                    anstream::println!("{ERROR}✗ {error}{ERROR:#}");
+                }
+                anstream::println!("{}", summary_line(&completed.interaction));
+            }
+            _ => {}
+        }
+    }
+
+    fn grow(&mut self, delta: &Delta) {
+        match delta {
+            Delta::Text(text) => self.write(&text.text, false),
+            Delta::ThoughtSummary(summary) => {
+                self.write(
+                    summary.content.as_ref().and_then(Content::as_text).unwrap_or_default(),
+                    true,
+                );
+            }
+            Delta::Arguments(arguments) => {
+                self.arguments.push_str(arguments.arguments.as_deref().unwrap_or_default());
+            }
+            Delta::McpServerToolCall(call) => {
+                self.end_line();
+                anstream::println!(
+                    "{}",
+                    call_line(&call.name, Some(&call.server_name), &call.arguments)
+                );
+            }
+            Delta::McpServerToolResult(result) => {
+                self.end_line();
+                anstream::println!("{}", result_line(&result.result, false));
+            }
+            _ => {}
+        }
+    }
+
+    fn end_step(&mut self) {
+        self.end_line();
+        if let Some(Step::FunctionCall(mut call)) = self.step.take() {
+            if let Ok(arguments) = serde_json::from_str(&self.arguments) {
+                call.arguments = arguments;
+            }
+            anstream::println!("{}", call_line(&call.name, None, &call.arguments));
+        }
+    }
+
+    fn write(&mut self, text: &str, dim: bool) {
+        if text.is_empty() {
+            return;
+        }
+        if dim {
+            anstream::print!("{DIM}{text}{DIM:#}");
+        } else {
+            anstream::print!("{text}");
+        }
+        // A terminal shows a line when it ends; people want to see words come.
+        let _ = anstream::stdout().flush();
+        self.midline = !text.ends_with('\n');
+    }
+
+    fn end_line(&mut self) {
+        if self.midline {
+            anstream::println!();
+            self.midline = false;
+        }
+    }
+}
