@@ -1,3 +1,5 @@
+//! What the macros promise, on small types of their own.
+
 #![expect(unreachable_pub, dead_code, reason = "the macros declare public types with setters")]
 
 use expect_test::expect;
