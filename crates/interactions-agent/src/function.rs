@@ -137,6 +137,7 @@ mod tests {
     use super::*;
 
     #[derive(Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "the schema shows fields that no function here reads")]
     struct Search {
         /// What to look for.
         query: String,

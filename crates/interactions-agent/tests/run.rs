@@ -43,7 +43,7 @@ fn say(text: &str) -> Value {
 }
 
 fn agent(service: &Capture) -> AgentBuilder {
-    Agent::builder(Client::builder().transport(service.transport()).build().unwrap(), "m")
+    Agent::builder(Client::builder().transport(service.transport()).build().expect("a client"), "m")
 }
 
 fn sleepy(name: &str, running: &Arc<AtomicUsize>) -> impl interactions_agent::Tool + use<> {

@@ -17,8 +17,8 @@ fn roles_and_texts(request: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     request["messages"]
         .as_array()
-        .unwrap()
-        .iter()
+        .into_iter()
+        .flatten()
         .map(|m| (text(&m["role"]), text(&m["content"])))
         .collect()
 }

@@ -143,7 +143,7 @@ async fn tenants_do_not_see_each_other() {
         assert_eq!((refusal.status(), refusal.code()), (Some(404), Some("not_found")), "{refusal}");
     }
     assert!(beta.list().await.unwrap().ids.is_empty());
-    assert_eq!(alpha.list().await.unwrap().ids, [mine.id.clone()]);
+    assert_eq!(alpha.list().await.unwrap().ids, std::slice::from_ref(&mine.id));
     for wrong in [client("gamma"), server.client.clone()] {
         let refusal = wrong.get(&mine.id).await.unwrap_err();
         assert_eq!((refusal.status(), refusal.code()), (Some(401), Some("authentication")));

@@ -1,5 +1,10 @@
 //! A server in this process, reached without a socket.
 #![allow(dead_code, reason = "each test file uses its own part of the harness")]
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "shared by the tests, where a failed set-up must end the test"
+)]
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
