@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`replay`], [`replay_sse`] | a client under test: answers from a script |
 //! | [`capture`] | the same, and keeps what was sent |
-//! | [`never`] | a client that must not send anything |
+//! | [`never()`] | a client that must not send anything |
 //! | [`ChatStub`] | a server under test: a model's server with the manners of vLLM or Ollama |
 
 mod chat_stub;
