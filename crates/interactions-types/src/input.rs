@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::wire::{Inspect, Path, Unmodelled};
+use crate::wire::{Chained, Inspect, Path, Unmodelled};
 use crate::{Content, FunctionResult, Step, UserInput};
 
 /// What is put in: a text, one content, one turn of several contents, or steps.
@@ -123,33 +123,18 @@ impl<'de> Deserialize<'de> for Input {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input, A::Error> {
-                // Only the first element has to be looked at before its type is known.
-                let Some(first) = seq.next_element::<Value>()? else {
-                    return Ok(Input::Steps(Vec::new()));
-                };
-                let kind = first.get("type").and_then(Value::as_str);
-                if kind.is_some_and(|kind| Content::KNOWN.contains(&kind)) {
-                    rest(first, seq).map(Input::Contents)
-                } else {
-                    rest(first, seq).map(Input::Steps)
+                match seq.next_element::<Item>()? {
+                    None => Ok(Input::Steps(Vec::new())),
+                    Some(Item::Content(first)) => rest(first, seq).map(Input::Contents),
+                    Some(Item::Step(first)) => rest(first, seq).map(Input::Steps),
                 }
             }
         }
 
         fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
-            first: Value,
+            first: T,
             mut seq: A,
         ) -> Result<Vec<T>, A::Error> {
-            // The value was read whole, so the place inside it has to be found anew.
-            let first = serde_path_to_error::deserialize(first).map_err(
-                |error: serde_path_to_error::Error<_>| {
-                    A::Error::custom(format_args!(
-                        "in element 0, at `{}`: {}",
-                        error.path(),
-                        error.inner()
-                    ))
-                },
-            )?;
             let mut items = vec![first];
             while let Some(item) = seq.next_element()? {
                 items.push(item);
@@ -161,6 +146,48 @@ impl<'de> Deserialize<'de> for Input {
     }
 }
 
+/// The first element of an array, whose tag decides what the array holds.
+enum Item {
+    Content(Content),
+    Step(Step),
+}
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemVisitor;
+
+        impl<'de> Visitor<'de> for ItemVisitor {
+            type Value = Item;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with a `type`, a content or a step")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
+                let mut early = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let is_tag = name == "type";
+                    let value: Value = map.next_value()?;
+                    let is_content =
+                        value.as_str().is_some_and(|tag| Content::KNOWN.contains(&tag));
+                    early.push((name, value));
+                    if is_tag {
+                        let whole = MapAccessDeserializer::new(Chained::new(early, map));
+                        return if is_content {
+                            Content::deserialize(whole).map(Item::Content)
+                        } else {
+                            Step::deserialize(whole).map(Item::Step)
+                        };
+                    }
+                }
+                Err(A::Error::missing_field("type"))
+            }
+        }
+
+        deserializer.deserialize_map(ItemVisitor)
+    }
+}
+
 impl Inspect for Input {
     fn inspect(&self, path: &Path<'_>, report: &mut dyn FnMut(Unmodelled)) {
         match self {
@@ -169,5 +196,33 @@ impl Inspect for Input {
             Self::Contents(contents) => contents.inspect(path, report),
             Self::Steps(steps) => steps.inspect(path, report),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CreateInteraction, decode};
+
+    #[test]
+    fn the_first_element_decides_and_faults_in_any_element_name_their_place() {
+        for (input, path, message) in [
+            (r#"[{"text": "x"}]"#, "input[0]", "missing field `type`"),
+            (r#"[{"type": 7}]"#, "input[0]", "invalid type"),
+            (r#"["x"]"#, "input[0]", "an object with a `type`"),
+            (r#"[{"type": "text", "text": 7}]"#, "input[0].text", "text"),
+            (r#"[{"text": 7, "type": "text"}]"#, "input[0].text", "text"),
+            (r#"[{"type": "user_input", "content": [7]}]"#, "input[0].content[0]", "invalid type"),
+            (r#"[{"type": "thought"}, {"type": "thought", "summary": 7}]"#, "input[1].summary", ""),
+            ("7", "input", "a string, a content object, or an array"),
+        ] {
+            let body = format!(r#"{{"input": {input}}}"#);
+            let error = decode::<CreateInteraction>(body.as_bytes()).unwrap_err();
+            assert_eq!(error.path(), path, "{error}");
+            assert!(error.message().contains(message), "{error}");
+        }
+        let late_tag = r#"[{"text": "x", "type": "text"}]"#;
+        let input: Input = serde_json::from_str(late_tag).unwrap();
+        assert!(matches!(input, Input::Contents(contents) if contents.len() == 1));
     }
 }
