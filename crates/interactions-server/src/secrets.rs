@@ -1,9 +1,10 @@
-//! Secrets at rest: headers of MCP servers, sealed until the run that needs them is over.
+//! Secrets at rest: what a request's tools need, sealed until the run that needs it is over.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
-use std::io::Write;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -41,25 +42,12 @@ impl Vault {
 
     /// Takes the key from a file, which is made on first use and readable by its owner only.
     pub(crate) fn from_file(path: &Path) -> Result<Self, StartError> {
-        let fail = |error: std::io::Error| {
-            StartError::new(format!("the key file {}: {error}", path.display()))
-        };
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(path) {
-            Ok(mut file) => {
-                let key =
-                    random::<KEY_BYTES>().map_err(|error| StartError::new(error.to_string()))?;
-                file.write_all(STANDARD.encode(key).as_bytes())
-                    .and_then(|()| file.sync_all())
-                    .map_err(fail)?;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(fail(error)),
+        let fail =
+            |error: io::Error| StartError::new(format!("the key file {}: {error}", path.display()));
+        if !path.exists() {
+            make_key(path).map_err(fail)?;
         }
-        let text = std::fs::read_to_string(path).map_err(fail)?;
+        let text = fs::read_to_string(path).map_err(fail)?;
         Self::from_base64(&text).ok_or_else(|| {
             StartError::new(format!(
                 "the key file {} must hold 32 bytes in base64; if it is lost, delete it",
@@ -86,36 +74,73 @@ impl Vault {
         self.0.decrypt(&XNonce::from(nonce), cipher).ok()
     }
 
-    /// Takes the secret headers out of a request and seals them; `None` when it has none.
+    /// Takes what is secret out of a request's tools and seals it; `None` when nothing is.
     ///
     /// What remains can be stored, logged and shown.
     pub(crate) fn strip(&self, request: &mut CreateInteraction) -> Option<Vec<u8>> {
-        let mut headers: BTreeMap<usize, BTreeMap<String, String>> = BTreeMap::new();
+        let mut secret: BTreeMap<usize, Tool> = BTreeMap::new();
         for (index, tool) in request.tools.iter_mut().flatten().enumerate() {
-            if let Tool::McpServer(server) = tool
-                && let Some(secret) = server.headers.take()
-            {
-                headers.insert(index, secret);
+            let whole = tool.clone();
+            if take_secrets(tool) {
+                secret.insert(index, whole);
             }
         }
-        if headers.is_empty() {
+        if secret.is_empty() {
             return None;
         }
-        self.seal(&serde_json::to_vec(&headers).ok()?)
+        self.seal(&serde_json::to_vec(&secret).ok()?)
     }
 
-    /// Puts sealed headers back into a stored request; false when they cannot be opened.
+    /// Puts what was sealed back into a stored request; false when it cannot be opened.
     pub(crate) fn restore(&self, request: &mut CreateInteraction, sealed: &[u8]) -> bool {
         let opened = self.open(sealed).and_then(|plain| serde_json::from_slice(&plain).ok());
-        let Some(mut headers): Option<BTreeMap<usize, BTreeMap<String, String>>> = opened else {
+        let Some(mut secret): Option<BTreeMap<usize, Tool>> = opened else {
             return false;
         };
         for (index, tool) in request.tools.iter_mut().flatten().enumerate() {
-            if let Tool::McpServer(server) = tool {
-                server.headers = headers.remove(&index);
+            if let Some(whole) = secret.remove(&index) {
+                *tool = whole;
             }
         }
         true
+    }
+}
+
+/// Removes a tool's secrets; false when it has none.
+fn take_secrets(tool: &mut Tool) -> bool {
+    match tool {
+        Tool::McpServer(server) => server.headers.take().is_some(),
+        Tool::Retrieval(retrieval) => {
+            let exa = retrieval.exa_ai_search_config.as_mut().map(|exa| &mut exa.api_key);
+            let parallel =
+                retrieval.parallel_ai_search_config.as_mut().and_then(|it| it.api_key.as_mut());
+            exa.into_iter()
+                .chain(parallel)
+                .map(std::mem::take)
+                .fold(false, |found, key| found || !key.is_empty())
+        }
+        _ => false,
+    }
+}
+
+/// Makes the key file whole or not at all; of servers that start at once, the first one's stays.
+fn make_key(path: &Path) -> io::Result<()> {
+    let key = random::<KEY_BYTES>().map_err(io::Error::other)?;
+    let suffix = random::<8>().map_err(io::Error::other)?;
+    let draft = path.with_extension(format!("{:x}.draft", u64::from_ne_bytes(suffix)));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&draft)?;
+    let linked = file
+        .write_all(STANDARD.encode(key).as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::hard_link(&draft, path));
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
     }
 }
 
@@ -128,25 +153,53 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
 
 #[cfg(test)]
 mod tests {
-    use interactions_types::McpServer;
+    use interactions_types::{
+        ExaAiSearchConfig, Function, McpServer, ParallelAiSearchConfig, Retrieval,
+    };
 
     use super::*;
 
     #[test]
-    fn takes_headers_out_and_puts_them_back() {
+    fn takes_secrets_out_and_puts_them_back() {
         let vault = Vault::from_base64(&STANDARD.encode([7; KEY_BYTES])).unwrap();
         let headers = BTreeMap::from([("authorization".to_owned(), "Bearer hush".to_owned())]);
         let server = McpServer::new().name("s").url("https://example.com/mcp").headers(headers);
-        let whole = CreateInteraction::new("m", "x").tools(vec![server.into()]);
+        let search = Retrieval::new()
+            .exa_ai_search_config(ExaAiSearchConfig::new("hush"))
+            .parallel_ai_search_config(ParallelAiSearchConfig::new().api_key("hush"));
+        let tools = vec![server.into(), Function::new("f").into(), search.into()];
+        let whole = CreateInteraction::new("m", "x").tools(tools);
 
         let mut stripped = whole.clone();
         let sealed = vault.strip(&mut stripped).unwrap();
         assert!(!serde_json::to_string(&stripped).unwrap().contains("hush"));
         assert!(!sealed.windows(4).any(|window| window == b"hush"));
+        assert_eq!(vault.strip(&mut stripped), None, "nothing secret is left");
 
         assert!(vault.restore(&mut stripped, &sealed));
         assert_eq!(stripped, whole);
         let other = Vault::from_base64(&STANDARD.encode([8; KEY_BYTES])).unwrap();
         assert!(!other.restore(&mut stripped, &sealed));
+    }
+
+    #[test]
+    fn servers_that_start_at_once_agree_on_the_key() {
+        let dir = env::temp_dir().join(format!("interactions-key-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("secret.key");
+        let request = || {
+            let headers = BTreeMap::from([("a".to_owned(), "hush".to_owned())]);
+            CreateInteraction::new("m", "x").tools(vec![McpServer::new().headers(headers).into()])
+        };
+        let sealed: Vec<_> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| Vault::from_file(&path).unwrap().strip(&mut request())))
+                .collect();
+            starts.into_iter().map(|start| start.join().unwrap().unwrap()).collect()
+        });
+        let vault = Vault::from_file(&path).unwrap();
+        assert!(sealed.iter().all(|sealed| vault.restore(&mut request(), sealed)));
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "no half-written key stays");
+        fs::remove_dir_all(&dir).unwrap();
     }
 }
