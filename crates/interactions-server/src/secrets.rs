@@ -114,10 +114,8 @@ fn take_secrets(tool: &mut Tool) -> bool {
             let exa = retrieval.exa_ai_search_config.as_mut().map(|exa| &mut exa.api_key);
             let parallel =
                 retrieval.parallel_ai_search_config.as_mut().and_then(|it| it.api_key.as_mut());
-            exa.into_iter()
-                .chain(parallel)
-                .map(std::mem::take)
-                .fold(false, |found, key| found || !key.is_empty())
+            let taken = [exa, parallel].map(|key| key.map(std::mem::take).unwrap_or_default());
+            taken.iter().any(|key| !key.is_empty())
         }
         _ => false,
     }
