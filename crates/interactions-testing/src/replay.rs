@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use futures::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use interactions_transport::{
     Body, SharedTransport, Transport, TransportError, TransportErrorKind,
 };
@@ -15,9 +15,21 @@ use interactions_transport::{
 #[derive(Clone, Debug)]
 pub struct Reply {
     status: StatusCode,
-    content_type: &'static str,
+    headers: HeaderMap,
     pieces: Vec<Bytes>,
-    cut: bool,
+    end: End,
+}
+
+/// How a scripted answer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Well,
+    /// The connection breaks inside the body.
+    Cut,
+    /// Nothing more ever comes.
+    Silence,
+    /// No answer comes at all, for this reason.
+    Failure(TransportErrorKind),
 }
 
 impl Reply {
@@ -25,15 +37,16 @@ impl Reply {
     pub fn json(body: impl Into<String>) -> Self {
         Self {
             status: StatusCode::OK,
-            content_type: "application/json",
+            headers: HeaderMap::new(),
             pieces: vec![body.into().into()],
-            cut: false,
+            end: End::Well,
         }
+        .header("content-type", "application/json")
     }
 
     /// A stream of events with status 200.
     pub fn sse(transcript: impl Into<String>) -> Self {
-        Self { content_type: "text/event-stream", ..Self::json(transcript) }
+        Self::json(transcript).header("content-type", "text/event-stream")
     }
 
     /// An error body with its status.
@@ -44,6 +57,23 @@ impl Reply {
         let body = serde_json::json!({"error": {"code": code, "message": message}});
         let status = StatusCode::from_u16(status).expect("the test names an HTTP status");
         Self { status, ..Self::json(body.to_string()) }
+    }
+
+    /// No answer: the request fails in this way.
+    #[must_use]
+    pub fn failure(kind: TransportErrorKind) -> Self {
+        Self { end: End::Failure(kind), ..Self::json("") }
+    }
+
+    /// Sets a header of the response.
+    ///
+    /// # Panics
+    /// When name or value cannot stand in a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        let value = HeaderValue::from_str(value).expect("the test names a header");
+        self.headers.insert(name, value);
+        self
     }
 
     /// Cuts the body into pieces of this many bytes.
@@ -57,27 +87,43 @@ impl Reply {
     /// Breaks the connection after this many bytes.
     #[must_use]
     pub fn cut_after(mut self, bytes: usize) -> Self {
-        let whole = self.pieces.concat();
-        self.pieces = vec![Bytes::copy_from_slice(&whole[..bytes.min(whole.len())])];
-        self.cut = true;
+        self.keep(bytes);
+        self.end = End::Cut;
         self
     }
 
-    fn into_response(self) -> Response<Body> {
+    /// Falls silent after this many bytes, while the connection stays open.
+    #[must_use]
+    pub fn silent_after(mut self, bytes: usize) -> Self {
+        self.keep(bytes);
+        self.end = End::Silence;
+        self
+    }
+
+    fn keep(&mut self, bytes: usize) {
+        let whole = self.pieces.concat();
+        self.pieces = vec![Bytes::copy_from_slice(&whole[..bytes.min(whole.len())])];
+    }
+
+    fn into_response(self) -> Result<Response<Body>, TransportError> {
+        if let End::Failure(kind) = self.end {
+            return Err(TransportError::new(kind, "the script has the request fail"));
+        }
         let broken = || {
             TransportError::new(
                 TransportErrorKind::Interrupted,
                 "the script cuts the connection here",
             )
         };
-        let cut = self.cut.then(|| Err(broken()));
-        let body = Body::stream(stream::iter(self.pieces.into_iter().map(Ok).chain(cut)));
-        let mut response = Response::new(body);
+        let cut = (self.end == End::Cut).then(|| Err(broken()));
+        let pieces = stream::iter(self.pieces.into_iter().map(Ok).chain(cut));
+        let mut response = Response::new(match self.end {
+            End::Silence => Body::stream(pieces.chain(stream::pending())),
+            _ => Body::stream(pieces),
+        });
         *response.status_mut() = self.status;
-        response
-            .headers_mut()
-            .insert("content-type", http::HeaderValue::from_static(self.content_type));
-        response
+        *response.headers_mut() = self.headers;
+        Ok(response)
     }
 }
 
@@ -168,10 +214,11 @@ impl Transport for Scripted {
             Captured { method: method.clone(), uri: uri.clone(), headers: parts.headers, body };
         lock(&self.0.requests).push(captured);
         let reply = lock(&self.0.replies).pop_front();
-        reply.map(Reply::into_response).ok_or_else(|| {
+        let Some(reply) = reply else {
             let what = format!("the script has no reply left for {method} {}", uri.path());
-            TransportError::new(TransportErrorKind::Connect, what)
-        })
+            return Err(TransportError::new(TransportErrorKind::Request, what));
+        };
+        reply.into_response()
     }
 }
 
