@@ -1,254 +1,183 @@
 //! Calls: values that describe one request until they are awaited.
 
+use std::fmt;
 use std::future::IntoFuture;
-use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::Method;
-use interactions_transport::Timeouts;
-use interactions_types::{CreateInteraction, EventId, Interaction, InteractionId, decode};
+use interactions_types::decode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
-use crate::{Client, Error, EventStream};
+use crate::exchange::{Deadline, Draft};
+use crate::options::{Options, body_options, call_options};
+use crate::reply::Reply;
+use crate::telemetry::Span;
+use crate::{Client, Error};
 
-const JSON: &str = "application/json";
-const EVENTS: &str = "text/event-stream";
-
-/// Creates an interaction. Await it for the whole, or take the [`stream`](Self::stream).
-#[derive(Clone, Debug)]
+/// One request that becomes a `T` when it is awaited.
+///
+/// Until then it can be told [how long it may take](Self::with_timeout) and what else to send;
+/// [`with_reply`](Self::with_reply) gives the raw response beside the value.
+/// Dropping the future gives the request up.
 #[must_use = "a call does nothing until it is awaited"]
-pub struct Create {
+pub struct Call<T> {
     client: Client,
-    request: CreateInteraction,
-    timeouts: Timeouts,
+    options: Options,
+    name: &'static str,
+    method: Method,
+    path: Vec<String>,
+    query: Vec<(&'static str, String)>,
+    body: Option<Value>,
+    fault: Option<String>,
+    idempotent: bool,
+    read: fn(&Bytes) -> Result<T, Error>,
 }
 
-impl Create {
-    pub(crate) fn new(client: Client, request: CreateInteraction) -> Self {
-        Self { client, request, timeouts: Timeouts::default() }
-    }
-
-    /// Gives up after this time. The service may go on with what it has begun.
-    pub fn with_timeout(mut self, limit: Duration) -> Self {
-        self.timeouts = self.timeouts.with_total(limit);
-        self
-    }
-
-    /// Asks for the answer as a stream of events.
-    pub fn stream(self) -> CreateStream {
-        CreateStream { call: self }
-    }
-
-    fn body(&self) -> Result<Vec<u8>, Error> {
-        serde_json::to_vec(&self.request).map_err(|error| Error::request(error.to_string()))
+impl<T: DeserializeOwned> Call<T> {
+    /// `name` is what traces call it, for example `get_interaction`.
+    pub(crate) fn new(client: &Client, name: &'static str, method: Method, path: &[&str]) -> Self {
+        Self::reading(client, name, method, path, decoded)
     }
 }
 
-impl IntoFuture for Create {
-    type Output = Result<Interaction, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+impl Call<()> {
+    /// A call whose response body says nothing.
+    pub(crate) fn silent(
+        client: &Client,
+        name: &'static str,
+        method: Method,
+        path: &[&str],
+    ) -> Self {
+        Self::reading(client, name, method, path, |_| Ok(()))
+    }
+}
 
-    fn into_future(mut self) -> Self::IntoFuture {
-        async move {
-            self.request.stream = None;
-            let url = self.client.url(&["interactions"])?;
-            let response = self
-                .client
-                .send(Method::POST, &url, JSON, Some(self.body()?), self.timeouts)
-                .await?;
-            interaction(&self.client, response).await
+impl<T> Call<T> {
+    fn reading(
+        client: &Client,
+        name: &'static str,
+        method: Method,
+        path: &[&str],
+        read: fn(&Bytes) -> Result<T, Error>,
+    ) -> Self {
+        Self {
+            client: client.clone(),
+            options: Options::default(),
+            name,
+            path: path.iter().map(|&segment| segment.to_owned()).collect(),
+            query: Vec::new(),
+            body: None,
+            idempotent: method.is_idempotent(),
+            fault: None,
+            method,
+            read,
         }
-        .boxed()
     }
-}
 
-/// Creates an interaction and streams its events.
-#[derive(Clone, Debug)]
-#[must_use = "a call does nothing until it is awaited"]
-pub struct CreateStream {
-    call: Create,
-}
-
-impl CreateStream {
-    /// Gives up when no bytes arrive for this time.
-    pub fn with_idle_timeout(mut self, limit: Duration) -> Self {
-        self.call.timeouts = self.call.timeouts.with_idle(limit);
-        self
-    }
-}
-
-impl IntoFuture for CreateStream {
-    type Output = Result<EventStream, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let mut call = self.call;
-        async move {
-            call.request.stream = Some(true);
-            let url = call.client.url(&["interactions"])?;
-            let response = call
-                .client
-                .send(Method::POST, &url, EVENTS, Some(call.body()?), call.timeouts)
-                .await?;
-            EventStream::open(response)
+    #[allow(dead_code, reason = "for the calls whose body is a resource")]
+    pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
+        match serde_json::to_value(body) {
+            Ok(body) => self.body = Some(body),
+            Err(error) => self.fault = Some(error.to_string()),
         }
-        .boxed()
-    }
-}
-
-/// Reads a stored interaction. Await it for its state, or take the [`stream`](Self::stream).
-#[derive(Clone, Debug)]
-#[must_use = "a call does nothing until it is awaited"]
-pub struct Get {
-    client: Client,
-    id: InteractionId,
-    include_input: bool,
-    timeouts: Timeouts,
-}
-
-impl Get {
-    pub(crate) fn new(client: Client, id: InteractionId) -> Self {
-        Self { client, id, include_input: false, timeouts: Timeouts::default() }
-    }
-
-    /// Also asks for the input (`include_input`).
-    pub fn include_input(mut self) -> Self {
-        self.include_input = true;
         self
     }
 
-    /// Gives up after this time.
-    pub fn with_timeout(mut self, limit: Duration) -> Self {
-        self.timeouts = self.timeouts.with_total(limit);
+    /// Says that sending it twice does no more than sending it once, although it is a POST.
+    pub(crate) fn idempotent(mut self) -> Self {
+        self.idempotent = true;
         self
     }
 
-    /// Asks for the events from the beginning, then live until the end.
-    pub fn stream(self) -> GetStream {
-        GetStream { call: self, last_event_id: None }
+    pub(crate) fn replace_query(mut self, name: &'static str, value: String) -> Self {
+        self.query.retain(|(known, _)| *known != name);
+        self.query(name, value)
     }
-}
 
-impl IntoFuture for Get {
-    type Output = Result<Interaction, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+    pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
 
-    fn into_future(self) -> Self::IntoFuture {
-        async move {
-            let mut url = self.client.url(&["interactions", self.id.as_str()])?;
-            // Defaults are left out: some deployments refuse `stream=false`.
-            if self.include_input {
-                url.query_pairs_mut().append_pair("include_input", "true");
-            }
-            let response = self.client.send(Method::GET, &url, JSON, None, self.timeouts).await?;
-            interaction(&self.client, response).await
+    /// Gives the raw response beside the value.
+    ///
+    /// # Errors
+    /// As awaiting the call itself.
+    pub async fn with_reply(self) -> Result<Reply<T>, Error> {
+        let span = Span::new(self.name, &self.client);
+        span.watch(self.send()).await
+    }
+
+    async fn send(self) -> Result<Reply<T>, Error> {
+        if let Some(fault) = self.fault {
+            return Err(Error::request(fault));
         }
-        .boxed()
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        let mut url = self.client.url(&path)?;
+        for (name, value) in &self.query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let takes_body = !matches!(self.method, Method::GET | Method::DELETE);
+        if self.options.extends_body() && !takes_body {
+            return Err(Error::request("this call has no body to add fields to"));
+        }
+        let mut draft = Draft::new(self.method, url);
+        draft.idempotent = self.idempotent;
+        let body = match self.body {
+            None if self.options.extends_body() => Some(Value::Object(Map::new())),
+            body => body,
+        };
+        if let Some(body) = &body {
+            draft = draft.json(self.options.encode(body)?);
+        }
+        let deadline = Deadline::after(self.options.limit);
+        let response = self.client.exchange(draft, &self.options, deadline).await?;
+        Reply::read(response, deadline, self.read).await
     }
 }
 
-/// Streams the events of a stored interaction.
-#[derive(Clone, Debug)]
-#[must_use = "a call does nothing until it is awaited"]
-pub struct GetStream {
-    call: Get,
-    last_event_id: Option<EventId>,
+pub(crate) fn decoded<T: DeserializeOwned>(body: &Bytes) -> Result<T, Error> {
+    decode(body).map_err(|error| Error::decode(&error, body))
 }
 
-impl GetStream {
-    /// Begins after this event instead of at the beginning.
-    pub fn last_event_id(mut self, id: impl Into<EventId>) -> Self {
-        self.last_event_id = Some(id.into());
-        self
-    }
-
-    /// Gives up when no bytes arrive for this time.
-    pub fn with_idle_timeout(mut self, limit: Duration) -> Self {
-        self.call.timeouts = self.call.timeouts.with_idle(limit);
-        self
-    }
-}
-
-impl IntoFuture for GetStream {
-    type Output = Result<EventStream, Error>;
+impl<T: 'static> IntoFuture for Call<T> {
+    type Output = Result<T, Error>;
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        async move {
-            let call = self.call;
-            let mut url = call.client.url(&["interactions", call.id.as_str()])?;
-            url.query_pairs_mut().append_pair("stream", "true");
-            if let Some(last) = &self.last_event_id {
-                url.query_pairs_mut().append_pair("last_event_id", last.as_str());
-            }
-            let response = call.client.send(Method::GET, &url, EVENTS, None, call.timeouts).await?;
-            EventStream::open(response)
+        self.with_reply().map(|reply| reply.map(Reply::into_value)).boxed()
+    }
+}
+
+impl<T> Clone for Call<T> {
+    fn clone(&self) -> Self {
+        Self {
+            client: self.client.clone(),
+            options: self.options.clone(),
+            name: self.name,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            body: self.body.clone(),
+            fault: self.fault.clone(),
+            idempotent: self.idempotent,
+            read: self.read,
         }
-        .boxed()
     }
 }
 
-/// Stops a running interaction.
-#[derive(Clone, Debug)]
-#[must_use = "a call does nothing until it is awaited"]
-pub struct Cancel {
-    client: Client,
-    id: InteractionId,
-}
-
-impl Cancel {
-    pub(crate) fn new(client: Client, id: InteractionId) -> Self {
-        Self { client, id }
+impl<T> fmt::Debug for Call<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
-impl IntoFuture for Cancel {
-    type Output = Result<Interaction, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        async move {
-            let url = self.client.url(&["interactions", self.id.as_str(), "cancel"])?;
-            let response =
-                self.client.send(Method::POST, &url, JSON, None, Timeouts::default()).await?;
-            interaction(&self.client, response).await
-        }
-        .boxed()
-    }
-}
-
-/// Erases a stored interaction.
-#[derive(Clone, Debug)]
-#[must_use = "a call does nothing until it is awaited"]
-pub struct Delete {
-    client: Client,
-    id: InteractionId,
-}
-
-impl Delete {
-    pub(crate) fn new(client: Client, id: InteractionId) -> Self {
-        Self { client, id }
-    }
-}
-
-impl IntoFuture for Delete {
-    type Output = Result<(), Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        async move {
-            let url = self.client.url(&["interactions", self.id.as_str()])?;
-            self.client.send(Method::DELETE, &url, JSON, None, Timeouts::default()).await?;
-            Ok(())
-        }
-        .boxed()
-    }
-}
-
-async fn interaction(
-    client: &Client,
-    response: http::Response<interactions_transport::Body>,
-) -> Result<Interaction, Error> {
-    let bytes = client.reply(response).await?;
-    decode(&bytes).map_err(|error| Error::decode(&error, &bytes))
-}
+call_options!(Call<T>);
+body_options!(Call<T>);

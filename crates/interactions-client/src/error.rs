@@ -2,13 +2,15 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use http::StatusCode;
 use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
 use interactions_transport::{TransportError, TransportErrorKind};
-use interactions_types::{ApiError, DecodeError};
+use interactions_types::{ApiError, DecodeError, Interaction};
 use serde_json::Value;
+
+use crate::Checkpoint;
 
 /// A call that failed.
 ///
@@ -24,6 +26,12 @@ struct Inner {
     status: Option<StatusCode>,
     api: Option<ApiError>,
     retry_after: Option<Duration>,
+    request_id: Option<String>,
+    retries: u32,
+    /// Whether a stream broke that might be taken up again.
+    broken: bool,
+    partial: Option<Box<Interaction>>,
+    checkpoint: Option<Checkpoint>,
     source: Option<TransportError>,
 }
 
@@ -33,6 +41,8 @@ struct Inner {
 pub enum ErrorKind {
     /// The client was described wrongly. Nothing was sent.
     Config,
+    /// There are no credentials to send. The service has seen nothing of the call.
+    Auth,
     /// The call could not be made into a request. Nothing was sent.
     Request,
     /// No response arrived, or it broke off.
@@ -43,6 +53,10 @@ pub enum ErrorKind {
     Decode,
     /// The stream ended before the interaction did.
     Stream,
+    /// The call's own time limit ran out between two requests.
+    Deadline,
+    /// An automatic continuation broke off; see [`Error::checkpoint`].
+    Continuation,
 }
 
 impl Error {
@@ -76,10 +90,43 @@ impl Error {
         self.0.retry_after
     }
 
-    /// Whether a time limit of the call ran out.
+    /// The service's name for the request, to quote in a report of the problem.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// How often the request was sent again before this error.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        self.0.retries
+    }
+
+    /// What had arrived of the interaction, when a stream or a continuation broke off.
+    #[must_use]
+    pub fn partial(&self) -> Option<&Interaction> {
+        self.0.partial.as_deref()
+    }
+
+    /// Where an automatic continuation that broke off can be taken up again.
+    #[must_use]
+    pub fn checkpoint(&self) -> Option<&Checkpoint> {
+        self.0.checkpoint.as_ref()
+    }
+
+    /// Whether a time limit ran out, the call's or the transport's.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        self.transport_kind() == Some(TransportErrorKind::Timeout)
+        self.kind() == ErrorKind::Deadline
+            || self.transport_kind() == Some(TransportErrorKind::Timeout)
+    }
+
+    /// Whether the request left and nobody knows what became of it.
+    ///
+    /// An error that the service answered with is an answer, and false.
+    #[must_use]
+    pub fn may_have_run(&self) -> bool {
+        self.transport_kind().is_some_and(TransportErrorKind::may_have_been_sent)
     }
 
     /// Whether the same call may succeed later: 408, 429, 5xx and failures of the connection.
@@ -113,8 +160,35 @@ impl Error {
             status: None,
             api: None,
             retry_after: None,
+            request_id: None,
+            retries: 0,
+            broken: false,
+            partial: None,
+            checkpoint: None,
             source: None,
         }))
+    }
+
+    pub(crate) fn auth(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Auth, message)
+    }
+
+    pub(crate) fn deadline(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Deadline, message)
+    }
+
+    pub(crate) fn after_retries(mut self, retries: u32) -> Self {
+        if retries > 0 {
+            self.0.retries = retries;
+            let tries = retries + 1;
+            self.0.message = format!("{} (after {tries} tries)", self.0.message);
+        }
+        self
+    }
+
+    pub(crate) fn with_partial(mut self, partial: Option<Interaction>) -> Self {
+        self.0.partial = partial.map(Box::new).or(self.0.partial);
+        self
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
@@ -129,8 +203,50 @@ impl Error {
         Self::new(ErrorKind::Stream, message)
     }
 
+    pub(crate) fn repeated_page() -> Self {
+        Self::new(
+            ErrorKind::Decode,
+            "the service named a page twice as the next one, so the list would never end",
+        )
+    }
+
+    /// A stream that ended before its interaction did.
+    pub(crate) fn broken_off(message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Stream, message);
+        error.0.broken = true;
+        error
+    }
+
+    pub(crate) fn is_a_break(&self) -> bool {
+        self.0.broken
+    }
+
+    /// Says why a stream that broke was not taken up again.
+    pub(crate) fn not_resumed(mut self, why: &Self) -> Self {
+        self.0.message = format!("{}; it could not be resumed: {why}", self.0.message);
+        self
+    }
+
+    /// Says where a continuation can be taken up by hand.
+    pub(crate) fn interrupted(mut self, checkpoint: Checkpoint) -> Self {
+        self.0.kind = ErrorKind::Continuation;
+        self.0.message = format!(
+            "the continuation was interrupted: {} (its checkpoint can be continued from)",
+            self.0.message
+        );
+        self.0.checkpoint = Some(checkpoint);
+        self
+    }
+
     pub(crate) fn transport(source: TransportError) -> Self {
         let mut error = Self::new(ErrorKind::Transport, source.to_string());
+        error.0.broken = matches!(
+            source.kind(),
+            TransportErrorKind::Interrupted
+                | TransportErrorKind::Timeout
+                | TransportErrorKind::Connect
+                | TransportErrorKind::Other
+        );
         error.0.source = Some(source);
         error
     }
@@ -148,11 +264,11 @@ impl Error {
         let mut error =
             Self::new(ErrorKind::Api, format!("the service answered {}: {api}", parts.status));
         error.0.status = Some(parts.status);
-        error.0.retry_after = parts
-            .headers
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(Duration::from_secs);
+        error.0.retry_after = retry_after(&parts.headers, SystemTime::now());
+        error.0.request_id = request_id(&parts.headers);
+        if let Some(id) = &error.0.request_id {
+            error.0.message = format!("{} (request {id})", error.0.message);
+        }
         error.0.api = Some(api);
         error
     }
@@ -166,6 +282,32 @@ impl Error {
             format!("the response could not be understood: {error} (it begins: {excerpt}{more})"),
         )
     }
+}
+
+/// The headers in which services and their front ends name a request.
+const REQUEST_IDS: [&str; 4] =
+    ["x-request-id", "x-goog-request-id", "request-id", "x-cloud-trace-context"];
+
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
+    let found = REQUEST_IDS.iter().find_map(|name| headers.get(*name)?.to_str().ok())?;
+    (!found.is_empty()).then(|| found.to_owned())
+}
+
+/// Reads `retry-after-ms`, then `Retry-After` as seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let duration = |number: &str, unit: f64| {
+        Duration::try_from_secs_f64(number.parse::<f64>().ok()? / unit).ok()
+    };
+    if let Some(wait) = text("retry-after-ms").and_then(|number| duration(number, 1000.0)) {
+        return Some(wait);
+    }
+    let value = text(RETRY_AFTER.as_str())?;
+    duration(value, 1.0).or_else(|| {
+        let date = httpdate::parse_http_date(value).ok()?;
+        // A date that has passed means now.
+        Some(date.duration_since(now).unwrap_or_default())
+    })
 }
 
 /// Reads every form of error body that the service and its front ends send:
@@ -210,6 +352,30 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_every_form_of_waiting_time() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (name, value, wait) in [
+            ("retry-after", "7", Some(7.0)),
+            ("retry-after", " 0.25 ", Some(0.25)),
+            ("retry-after-ms", "1500", Some(1.5)),
+            ("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT", Some(10.0)),
+            ("retry-after", "Sun, 06 Nov 1994 08:49:27 GMT", Some(0.0)),
+            ("retry-after", "-1", None),
+            ("retry-after", "NaN", None),
+            ("retry-after", "1e300", None),
+            ("retry-after", "soon", None),
+            ("retry-after-ms", "soon", None),
+        ] {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static(name),
+                http::HeaderValue::from_static(value),
+            )]);
+            let wait = wait.map(Duration::from_secs_f64);
+            assert_eq!(retry_after(&headers, now), wait, "{name}: {value}");
+        }
+    }
 
     #[test]
     fn reads_every_form_of_error_body() {

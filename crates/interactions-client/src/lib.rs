@@ -23,20 +23,51 @@
 //! limited in time, or turned into a [stream](Create::stream) of events.
 //! Dropping a call or a stream gives it up.
 //!
-//! The crate's one feature, `reqwest` (on by default), is the network.
-//! Without it every client brings its own [`Transport`].
+//! What goes wrong on the way is mended where that is safe: requests are
+//! [sent again](Backoff), [streams](EventStream) take up where they broke, answers that were cut
+//! for length [go on](Create::automatic_continuation). What cannot be mended is an [`Error`].
+//!
+//! | feature | gives |
+//! |---|---|
+//! | `reqwest` (default) | the network; without it every client brings its own [`Transport`] |
+//! | `tracing` | spans with OpenTelemetry's `gen_ai.*` fields |
+//!
+//! Waits use tokio's timer, so calls need a tokio runtime with time enabled.
 
+mod auth;
+mod builder;
 mod call;
 mod client;
+mod continuation;
+mod create;
 mod error;
+mod exchange;
+mod frames;
+mod get;
 mod list;
+mod options;
+mod reply;
+mod retry;
 mod stream;
+mod telemetry;
+mod vertex;
+mod wait;
+mod watch;
 
-pub use call::{Cancel, Create, CreateStream, Delete, Get, GetStream};
-pub use client::{ApiKey, Client, ClientBuilder};
+pub use auth::{AccessToken, TokenError, TokenProvider};
+pub use builder::ClientBuilder;
+pub use call::Call;
+pub use client::Client;
+pub use continuation::Checkpoint;
+pub use create::{Create, CreateStream};
 pub use error::{Error, ErrorKind};
-pub use list::{InteractionPage, List};
+pub use get::{Get, GetStream};
+pub use list::{InteractionPage, List, Listing, Page};
+pub use reply::Reply;
+pub use retry::{Backoff, Failure, RetryBudget, RetryPolicy};
 pub use stream::EventStream;
+pub use wait::Wait;
+pub use watch::{Update, UpdateStream, Watch};
 
 #[doc(no_inline)]
-pub use interactions_transport::{SharedTransport, Transport};
+pub use interactions_transport::{SharedTransport, Timeouts, Transport, TransportErrorKind};

@@ -1,100 +1,150 @@
-//! Listing stored interactions.
+//! Lists: page by page, or item by item across pages.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::future::IntoFuture;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, StreamExt};
 use http::Method;
-use interactions_transport::Timeouts;
-use interactions_types::{InteractionId, Status};
+use interactions_types::{Interaction, InteractionId, Status};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::{Client, Error};
+use crate::{Call, Client, Error};
 
-/// Lists stored interactions a page at a time.
-#[derive(Clone, Debug)]
+/// One page of a list.
+pub trait Page: DeserializeOwned + Send + 'static {
+    /// What is listed.
+    type Item: Send + 'static;
+
+    /// Takes the page apart: its items, and the token of the next page unless it is the last.
+    fn into_parts(self) -> (Vec<Self::Item>, Option<String>);
+}
+
+/// Lists something: await it for one page, or take all [`items`](Self::items).
 #[must_use = "a call does nothing until it is awaited"]
-pub struct List {
-    client: Client,
-    page_size: Option<u32>,
-    page_token: Option<String>,
-    status: Option<Status>,
+pub struct Listing<P> {
+    call: Call<P>,
 }
 
-impl List {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, page_size: None, page_token: None, status: None }
-    }
+/// Lists stored interactions.
+pub type List = Listing<InteractionPage>;
 
-    /// How many interactions a page has; the server's default is 10, its most 500.
-    pub fn page_size(mut self, size: u32) -> Self {
-        self.page_size = Some(size);
-        self
-    }
-
-    /// The page that the `next_page_token` of another one names.
-    pub fn page_token(mut self, token: impl Into<String>) -> Self {
-        self.page_token = Some(token.into());
-        self
-    }
-
-    /// Only interactions with this status; our own server's extension.
-    pub fn status(mut self, status: Status) -> Self {
-        self.status = Some(status);
-        self
+impl<P> Clone for Listing<P> {
+    fn clone(&self) -> Self {
+        Self { call: self.call.clone() }
     }
 }
 
-impl IntoFuture for List {
-    type Output = Result<InteractionPage, Error>;
-    type IntoFuture = BoxFuture<'static, Self::Output>;
+impl<P> fmt::Debug for Listing<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listing").field(&self.call).finish()
+    }
+}
 
-    fn into_future(self) -> Self::IntoFuture {
-        async move {
-            let mut url = self.client.url(&["interactions"])?;
-            if let Some(size) = self.page_size {
-                url.query_pairs_mut().append_pair("page_size", &size.to_string());
-            }
-            if let Some(token) = &self.page_token {
-                url.query_pairs_mut().append_pair("page_token", token);
-            }
-            if let Some(status) = &self.status {
-                url.query_pairs_mut().append_pair("status", status.as_str());
-            }
-            let response = self
-                .client
-                .send(Method::GET, &url, "application/json", None, Timeouts::default())
-                .await?;
-            let bytes = self.client.reply(response).await?;
-            let page: Page = interactions_types::decode(&bytes)
-                .map_err(|error| Error::decode(&error, &bytes))?;
-            Ok(InteractionPage {
-                ids: page.interaction_metadatas.into_iter().map(|entry| entry.id).collect(),
-                next_page_token: page.next_page_token.filter(|token| !token.is_empty()),
-            })
+impl<P: Page> Listing<P> {
+    pub(crate) fn of(client: &Client, name: &'static str, path: &[&str]) -> Self {
+        Self { call: Call::new(client, name, Method::GET, path) }
+    }
+
+    pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.call = self.call.query(name, value);
+        self
+    }
+
+    /// How many items a page has at the most.
+    pub fn page_size(self, size: u32) -> Self {
+        self.query("page_size", size.to_string())
+    }
+
+    /// Begins with the page that another page's `next_page_token` names.
+    pub fn page_token(self, token: impl Into<String>) -> Self {
+        self.query("page_token", token)
+    }
+
+    /// Tells the underlying call its options: time limits, retries, headers.
+    pub fn with(mut self, options: impl FnOnce(Call<P>) -> Call<P>) -> Self {
+        self.call = options(self.call);
+        self
+    }
+
+    /// All items, page after page, each page asked for when the one before is used up.
+    ///
+    /// A service that repeats a page's token would list for ever; that is an error.
+    /// After an error the stream ends.
+    pub fn items(self) -> BoxStream<'static, Result<P::Item, Error>> {
+        struct State<P: Page> {
+            listing: Listing<P>,
+            /// `None` after the last page.
+            next: Option<Call<P>>,
+            tokens: HashSet<String>,
         }
+        let next = Some(self.call.clone());
+        let state = State { listing: self, next, tokens: HashSet::new() };
+        stream::try_unfold(state, |mut state| async move {
+            let Some(call) = state.next.take() else { return Ok(None) };
+            let (items, token) = call.await?.into_parts();
+            if let Some(token) = token.filter(|token| !token.is_empty()) {
+                if !state.tokens.insert(token.clone()) {
+                    return Err(Error::repeated_page());
+                }
+                state.next = Some(state.listing.call.clone().replace_query("page_token", token));
+            }
+            Ok(Some((stream::iter(items.into_iter().map(Ok)), state)))
+        })
+        .flat_map(|page: Result<_, Error>| match page {
+            Ok(items) => items.left_stream(),
+            Err(error) => stream::iter([Err(error)]).right_stream(),
+        })
         .boxed()
     }
 }
 
-#[derive(Deserialize)]
-struct Page {
-    #[serde(default)]
-    interaction_metadatas: Vec<Entry>,
-    next_page_token: Option<String>,
+impl<P: Page> IntoFuture for Listing<P> {
+    type Output = Result<P, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.call.into_future()
+    }
 }
 
-#[derive(Deserialize)]
-struct Entry {
-    id: InteractionId,
+impl List {
+    pub(crate) fn new(client: &Client) -> Self {
+        Self::of(client, "list_interactions", &["interactions"])
+    }
+
+    /// Only interactions with this status; our own server's extension.
+    pub fn status(self, status: impl Into<Status>) -> Self {
+        self.query("status", status.into().as_str())
+    }
 }
 
-/// One page of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A page of stored interactions.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct InteractionPage {
-    /// The interactions' ids.
-    pub ids: Vec<InteractionId>,
-    /// Names the next page; absent on the last.
+    /// What is known of each without reading it: id, status, model and times, but no steps.
+    #[serde(default, rename = "interaction_metadatas")]
+    pub interactions: Vec<Interaction>,
+    /// Names the next page; absent or empty on the last.
+    #[serde(default)]
     pub next_page_token: Option<String>,
+}
+
+impl InteractionPage {
+    /// The ids of the page's interactions.
+    #[must_use]
+    pub fn ids(&self) -> Vec<InteractionId> {
+        self.interactions.iter().map(|interaction| interaction.id.clone()).collect()
+    }
+}
+
+impl Page for InteractionPage {
+    type Item = Interaction;
+
+    fn into_parts(self) -> (Vec<Interaction>, Option<String>) {
+        (self.interactions, self.next_page_token)
+    }
 }

@@ -1,24 +1,44 @@
-//! Streams of events.
+//! Streams of events that outlive their connection.
+
+mod recent;
+mod transcript;
 
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use futures::{Stream, StreamExt};
-use http::header::CONTENT_TYPE;
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt};
+use http::{Method, Response};
 use interactions_transport::Body;
-use interactions_transport::sse::Decoder;
-use interactions_types::{Accumulator, EventId, Interaction, StreamEvent};
+use interactions_types::{CreateInteraction, EventId, Interaction, InteractionId, StreamEvent};
+use url::Url;
 
-use crate::Error;
+use crate::continuation::Hops;
+use crate::exchange::{Deadline, Draft};
+use crate::frames::{Frames, Limits};
+use crate::options::Options;
+use crate::telemetry::Span;
+use crate::{Client, Error};
+use recent::Recent;
+use transcript::Transcript;
+
+/// How often in a row a stream is taken up again without a new event.
+const FRUITLESS: u32 = 3;
 
 /// The events of one interaction as they arrive.
 ///
-/// It ends after `interaction.completed`. Three things are errors instead of ends:
-/// an `error` event, a connection that breaks, and a connection that closes before the
-/// interaction was complete. After an error the stream is over;
-/// [`last_event_id`](Self::last_event_id) is where
-/// [`Client::get`](crate::Client::get)`.stream()` can take up again.
+/// It ends after `interaction.completed`. When the connection breaks before, or closes, the
+/// stream takes up where it was: a stored interaction is asked for the events after the last one,
+/// and nothing comes twice. What cannot be taken up ends in an error with
+/// [what had arrived](Error::partial). An `error` event is an error too.
+///
+/// An answer that was cut for length [goes on](crate::Create::automatic_continuation) in the same
+/// stream: then several interactions are created and completed in it.
+///
+/// The stream keeps what it has seen as an interaction; see [`interaction`](Self::interaction).
+/// Dropping it gives up the connection, while a stored interaction runs on.
 ///
 /// ```
 /// # use interactions_testing::replay_sse;
@@ -26,7 +46,7 @@ use crate::Error;
 /// use interactions_client::Client;
 /// use interactions_types::{CreateInteraction, Delta, StreamEvent};
 ///
-/// # let rt = tokio::runtime::Builder::new_current_thread().build()?;
+/// # let rt = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 /// # rt.block_on(async {
 /// # let transport = replay_sse(concat!(
 /// #     "data: {\"event_type\":\"step.start\",\"index\":0,\"step\":{\"type\":\"model_output\"}}\n\n",
@@ -50,76 +70,315 @@ use crate::Error;
 /// ```
 #[must_use = "a stream does nothing until it is read"]
 pub struct EventStream {
-    body: Body,
-    decoder: Decoder,
+    source: Source,
+    route: Route,
+    id: Option<InteractionId>,
     last_event_id: Option<EventId>,
+    seen: Recent,
+    /// Whether the response may begin with events that the caller has had.
+    catching_up: bool,
+    /// Whether it began with the very first of them.
+    anew: bool,
     completed: bool,
-    ended: bool,
+    delivered: bool,
+    fruitless: u32,
+    hops: Option<Hops>,
+    transcript: Option<Transcript>,
+    span: Span,
+}
+
+enum Source {
+    Live(Box<Frames>),
+    /// On the way to the next response.
+    Opening {
+        response: Opening,
+        reason: Option<Error>,
+        resumes: bool,
+    },
+    Over,
+}
+
+type Opening = BoxFuture<'static, Result<Response<Body>, Error>>;
+
+/// How a stream gets a further response.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) client: Client,
+    pub(crate) options: Options,
+    pub(crate) deadline: Deadline,
+    /// Whether the events can be asked for again.
+    pub(crate) stored: bool,
+}
+
+impl Route {
+    fn limits(&self) -> Limits {
+        Limits { idle: self.options.timeouts.idle, deadline: self.deadline }
+    }
 }
 
 impl EventStream {
-    pub(crate) fn open(response: http::Response<Body>) -> Result<Self, Error> {
-        let kind = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        if !kind.starts_with("text/event-stream") {
-            return Err(Error::stream(format!(
-                "the server answered a stream request with `{kind}`"
-            )));
-        }
-        Ok(Self {
-            body: response.into_body(),
-            decoder: Decoder::new(),
-            last_event_id: None,
-            completed: false,
-            ended: false,
-        })
+    pub(crate) fn of_create(
+        response: Response<Body>,
+        route: Route,
+        hops: Option<Hops>,
+        span: Span,
+    ) -> Result<Self, Error> {
+        Ok(Self::new(Frames::open(response, route.limits())?, route, hops, span))
     }
 
-    /// The id of the last event that had one: the place from which to resume.
+    pub(crate) fn of_get(
+        response: Response<Body>,
+        route: Route,
+        id: InteractionId,
+        last_event_id: Option<EventId>,
+        span: Span,
+    ) -> Result<Self, Error> {
+        let mut stream = Self::new(Frames::open(response, route.limits())?, route, None, span);
+        stream.id = Some(id);
+        stream.last_event_id = last_event_id;
+        Ok(stream)
+    }
+
+    fn new(frames: Frames, route: Route, hops: Option<Hops>, span: Span) -> Self {
+        Self {
+            source: Source::Live(Box::new(frames)),
+            route,
+            id: None,
+            last_event_id: None,
+            seen: Recent::default(),
+            catching_up: false,
+            anew: false,
+            completed: false,
+            delivered: false,
+            fruitless: 0,
+            hops,
+            transcript: Some(Transcript::default()),
+            span,
+        }
+    }
+
+    /// Stops keeping what has arrived, which saves its memory.
+    ///
+    /// [`interaction`](Self::interaction) and [`Error::partial`] are then empty.
+    pub fn without_keeping(mut self) -> Self {
+        self.transcript = None;
+        self
+    }
+
+    /// The id of the interaction, once the service has told it.
+    #[must_use]
+    pub fn id(&self) -> Option<&InteractionId> {
+        self.id.as_ref()
+    }
+
+    /// The id of the last event that had one: where another process could take up the stream.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&EventId> {
         self.last_event_id.as_ref()
     }
 
-    /// Reads to the end and builds the interaction.
+    /// What has arrived so far, open steps included; `None` when nothing is kept.
+    #[must_use]
+    pub fn interaction(&self) -> Option<Interaction> {
+        self.transcript.as_ref().map(Transcript::interaction)
+    }
+
+    /// Reads to the end and gives the interaction.
     ///
     /// # Errors
     /// What the stream ends with instead of completion, or events that do not fit together.
     pub async fn finish(mut self) -> Result<Interaction, Error> {
-        let mut accumulator = Accumulator::new();
+        self.transcript.get_or_insert_default();
         while let Some(event) = self.next().await {
-            accumulator.push(&event?).map_err(|error| Error::stream(error.to_string()))?;
+            event?;
         }
-        Ok(accumulator.into_interaction())
+        self.transcript.unwrap_or_default().finish()
     }
 
-    /// The next event among the bytes that have arrived.
-    fn buffered(&mut self) -> Option<Result<StreamEvent, Error>> {
-        let event = match self.decoder.next_frame()? {
-            Err(error) => return Some(Err(Error::stream(error.to_string()))),
-            Ok(frame) if frame.is_done() => {
-                self.ended = true;
-                let early = || Error::stream("the stream ended without `interaction.completed`");
-                return (!self.completed).then(|| Err(early()));
+    /// Takes note of an event; `None` when the caller has had it before.
+    fn accept(&mut self, event: StreamEvent) -> Option<Result<StreamEvent, Error>> {
+        let id = event.event_id().filter(|id| !id.as_str().is_empty());
+        if self.catching_up && self.is_old(&event, id.as_ref()) {
+            return None;
+        }
+        self.catching_up = false;
+        self.fruitless = 0;
+        self.delivered = true;
+        if let Some(id) = &id {
+            self.seen.note(id);
+        }
+        if id.is_some() || matches!(event, StreamEvent::Created(_)) {
+            self.last_event_id = id;
+        }
+        self.span.event(&event);
+        if let Some(hops) = &mut self.hops {
+            hops.observe(&event);
+        }
+        if let Some(transcript) = &mut self.transcript {
+            transcript.push(&event);
+        }
+        match &event {
+            StreamEvent::Created(created) => {
+                self.completed = false;
+                self.name(&created.interaction.id);
             }
-            Ok(frame) => match StreamEvent::decode(frame.event(), frame.data()) {
-                Err(error) => return Some(Err(Error::decode(&error, frame.data()))),
-                Ok(event) => event,
-            },
+            StreamEvent::Completed(completed) => {
+                self.completed = true;
+                self.name(&completed.interaction.id);
+            }
+            StreamEvent::StatusUpdate(update) => self.name(&update.interaction_id),
+            _ => {}
+        }
+        Some(match event {
+            StreamEvent::Error(event) => Err(Error::event(event.error.unwrap_or_default())),
+            event => Ok(event),
+        })
+    }
+
+    /// Whether a server that was asked to go on repeats what came before.
+    fn is_old(&mut self, event: &StreamEvent, id: Option<&EventId>) -> bool {
+        // A server that ignores `last_event_id` begins anew; then all is old up to the last event.
+        self.anew |= matches!(event, StreamEvent::Created(_)) && self.delivered;
+        let is_last = id.is_some() && id == self.last_event_id.as_ref();
+        let old = self.anew || is_last || id.is_some_and(|id| self.seen.contains(id));
+        self.anew &= !is_last;
+        old
+    }
+
+    fn name(&mut self, id: &InteractionId) {
+        if !id.as_str().is_empty() {
+            self.id = Some(id.clone());
+        }
+    }
+
+    /// Finds out how the stream goes on after a response has ended.
+    ///
+    /// `reason` is why it ended before the interaction did. Without a way on, it is the error.
+    fn go_on(&mut self, reason: Option<Error>) -> Result<Source, Error> {
+        let Some(reason) = reason else {
+            return Ok(match self.hops.as_mut().and_then(|hops| hops.next(false)) {
+                Some(next) => self.hop(next, None, Duration::ZERO),
+                None => Source::Over,
+            });
         };
-        if let Some(id) = event.event_id() {
-            self.last_event_id = Some(id);
+        if !reason.is_a_break() || self.route.deadline.is_over() {
+            return Err(reason);
         }
-        match event {
-            StreamEvent::Error(event) => Some(Err(Error::event(event.error.unwrap_or_default()))),
-            event => {
-                self.completed |= matches!(event, StreamEvent::Completed(_));
-                Some(Ok(event))
+        if let Some(id) = self.resumable() {
+            return Ok(self.resume(&id, reason));
+        }
+        let next = self.hops.as_mut().and_then(|hops| hops.next(true));
+        match next {
+            Some(next) => {
+                let wait = pause(self.hops.as_ref().map_or(0, Hops::fruitless));
+                Ok(self.hop(next, Some(reason), wait))
+            }
+            None => Err(reason),
+        }
+    }
+
+    /// The stored interaction whose events can be asked for again.
+    fn resumable(&self) -> Option<InteractionId> {
+        let placed = self.last_event_id.is_some() || !self.delivered;
+        let id = self.id.clone().filter(|_| self.route.stored && placed);
+        id.filter(|_| self.fruitless < FRUITLESS)
+    }
+
+    fn resume(&mut self, id: &InteractionId, reason: Error) -> Source {
+        let wait = pause(self.fruitless);
+        self.fruitless += 1;
+        let (client, options) = (self.route.client.clone(), self.route.options.clone());
+        let (deadline, last) = (self.route.deadline, self.last_event_id.clone());
+        let url = events_url(&client, id, last.as_ref());
+        let opening = async move {
+            if !deadline.sleep(wait).await {
+                return Err(Error::deadline("the time limit ran out"));
+            }
+            let draft = Draft::new(Method::GET, url?).events();
+            client.exchange(draft, &options, deadline).await
+        };
+        Source::Opening { response: opening.boxed(), reason: Some(reason), resumes: true }
+    }
+
+    fn hop(&self, next: CreateInteraction, reason: Option<Error>, wait: Duration) -> Source {
+        let (client, options) = (self.route.client.clone(), self.route.options.for_next_hop());
+        let deadline = self.route.deadline;
+        let opening = async move {
+            if !deadline.sleep(wait).await {
+                return Err(Error::deadline("the time limit ran out before the next hop"));
+            }
+            let url = client.url(&["interactions"])?;
+            let draft = Draft::new(Method::POST, url).json(options.encode(&next)?).events();
+            client.exchange(draft, &options, deadline).await
+        };
+        Source::Opening { response: opening.boxed(), reason, resumes: false }
+    }
+
+    fn open(
+        &mut self,
+        response: Result<Response<Body>, Error>,
+        reason: Option<Error>,
+        resumes: bool,
+    ) -> Result<Source, Error> {
+        let limits = self.route.limits();
+        let error = match response.and_then(|response| Frames::open(response, limits)) {
+            Ok(frames) => {
+                (self.catching_up, self.anew) = (resumes, false);
+                if !resumes {
+                    // Another interaction, whose event ids may be the same.
+                    self.seen.clear();
+                    self.last_event_id = None;
+                    self.delivered = false;
+                    self.id = None;
+                }
+                return Ok(Source::Live(Box::new(frames)));
+            }
+            Err(error) => error,
+        };
+        // A service that does not keep events may still have handed out a checkpoint.
+        if resumes && !error.is_timeout() {
+            self.route.stored = false;
+            if let Some(next) = self.hops.as_mut().and_then(|hops| hops.next(true)) {
+                return Ok(self.hop(next, reason, Duration::ZERO));
             }
         }
+        Err(match reason {
+            Some(reason) => reason.not_resumed(&error),
+            None => error,
+        })
+    }
+
+    fn fail(&mut self, error: Error) -> Error {
+        self.source = Source::Over;
+        let error = match self.hops.as_ref().and_then(Hops::checkpoint) {
+            Some(checkpoint) => error.interrupted(checkpoint),
+            None => error,
+        };
+        let error = error.with_partial(self.interaction());
+        self.span.error(&error);
+        error
+    }
+}
+
+/// The address of a stored interaction's events.
+pub(crate) fn events_url(
+    client: &Client,
+    id: &InteractionId,
+    after: Option<&EventId>,
+) -> Result<Url, Error> {
+    let mut url = client.url(&["interactions", id.as_str()])?;
+    url.query_pairs_mut().append_pair("stream", "true");
+    if let Some(after) = after {
+        url.query_pairs_mut().append_pair("last_event_id", after.as_str());
+    }
+    Ok(url)
+}
+
+/// How long to wait before a stream is taken up again: not at all at first.
+fn pause(fruitless: u32) -> Duration {
+    match fruitless {
+        0 => Duration::ZERO,
+        tries => Duration::from_millis(250).saturating_mul(2_u32.saturating_pow(tries)),
     }
 }
 
@@ -129,29 +388,36 @@ impl Stream for EventStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
-            if this.ended {
-                return Poll::Ready(None);
-            }
-            if let Some(event) = this.buffered() {
-                this.ended |= event.is_err();
-                return Poll::Ready(Some(event));
-            }
-            if this.ended {
-                continue;
-            }
-            match ready!(this.body.poll_next_unpin(cx)) {
-                Some(Ok(bytes)) => this.decoder.push(&bytes),
-                Some(Err(error)) => {
-                    this.ended = true;
-                    return Poll::Ready(Some(Err(Error::transport(error))));
-                }
-                None => {
-                    this.ended = true;
-                    if !this.completed {
-                        let error =
-                            Error::stream("the connection closed before `interaction.completed`");
-                        return Poll::Ready(Some(Err(error)));
+            let next = match &mut this.source {
+                Source::Over => return Poll::Ready(None),
+                Source::Opening { response, .. } => {
+                    let response = ready!(response.poll_unpin(cx));
+                    match std::mem::replace(&mut this.source, Source::Over) {
+                        Source::Opening { reason, resumes, .. } => {
+                            this.open(response, reason, resumes)
+                        }
+                        _ => return Poll::Ready(None),
                     }
+                }
+                Source::Live(frames) => match ready!(frames.poll_next_unpin(cx)) {
+                    Some(Ok(event)) => match this.accept(event) {
+                        None => continue,
+                        Some(Ok(event)) => return Poll::Ready(Some(Ok(event))),
+                        Some(Err(error)) => Err(error),
+                    },
+                    Some(Err(_)) if this.completed => this.go_on(None),
+                    Some(Err(error)) => this.go_on(Some(error)),
+                    None if this.completed => this.go_on(None),
+                    None => this.go_on(Some(Error::broken_off(
+                        "the stream ended without `interaction.completed`",
+                    ))),
+                },
+            };
+            match next {
+                Ok(source) => this.source = source,
+                Err(error) => {
+                    let error = this.fail(error);
+                    return Poll::Ready(Some(Err(error)));
                 }
             }
         }
@@ -161,9 +427,9 @@ impl Stream for EventStream {
 impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream")
+            .field("id", &self.id)
             .field("last_event_id", &self.last_event_id)
             .field("completed", &self.completed)
-            .field("ended", &self.ended)
             .finish_non_exhaustive()
     }
 }

@@ -178,6 +178,6 @@ async fn a_server_can_stand_before_a_server() {
     let unknown = client.create(CreateInteraction::new("gemini-9", "hi")).await.unwrap();
     assert_eq!(unknown.status, Status::Failed);
     assert_eq!(unknown.errors.unwrap()[0].code.as_deref(), Some("model_not_found"));
-    assert!(client.list().await.unwrap().ids.contains(&unknown.id));
-    assert!(upstream.client.list().await.unwrap().ids.is_empty(), "the upstream stores nothing");
+    assert!(client.list().await.unwrap().ids().contains(&unknown.id));
+    assert!(upstream.client.list().await.unwrap().ids().is_empty(), "the upstream stores nothing");
 }

@@ -142,8 +142,8 @@ async fn tenants_do_not_see_each_other() {
     ] {
         assert_eq!((refusal.status(), refusal.code()), (Some(404), Some("not_found")), "{refusal}");
     }
-    assert!(beta.list().await.unwrap().ids.is_empty());
-    assert_eq!(alpha.list().await.unwrap().ids, std::slice::from_ref(&mine.id));
+    assert!(beta.list().await.unwrap().ids().is_empty());
+    assert_eq!(alpha.list().await.unwrap().ids(), std::slice::from_ref(&mine.id));
     for wrong in [client("gamma"), server.client.clone()] {
         let refusal = wrong.get(&mine.id).await.unwrap_err();
         assert_eq!((refusal.status(), refusal.code()), (Some(401), Some("authentication")));
@@ -179,12 +179,12 @@ async fn lists_in_pages() {
     let mut seen = Vec::new();
     let mut page = server.client.list().page_size(2).await.unwrap();
     loop {
-        seen.extend(page.ids);
+        seen.extend(page.ids());
         let Some(token) = page.next_page_token else { break };
         page = server.client.list().page_size(2).page_token(token).await.unwrap();
     }
     assert_eq!(seen.len(), 5);
     seen.dedup();
     assert_eq!(seen.len(), 5);
-    assert!(server.client.list().status(Status::Failed).await.unwrap().ids.is_empty());
+    assert!(server.client.list().status(Status::Failed).await.unwrap().ids().is_empty());
 }

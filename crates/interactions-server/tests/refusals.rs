@@ -110,7 +110,7 @@ async fn bad_requests_are_refused_with_their_path() {
         );
         assert!(message.contains(words), "{body} → {message}");
     }
-    assert!(server.client.list().await.unwrap().ids.is_empty(), "nothing was stored");
+    assert!(server.client.list().await.unwrap().ids().is_empty(), "nothing was stored");
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn a_broken_upstream_is_an_error_that_says_so_and_loses_nothing() {
         let server = Harness::with_chat(&stub.base_url()).await;
         let (got, reply) = server.post(json!({"model": "m", "input": "hi"})).await;
         assert_eq!(got, status, "{dialect:?}: {reply}");
-        let listed = server.client.list().await.unwrap().ids;
+        let listed = server.client.list().await.unwrap().ids();
         let stored = server.client.get(&listed[0]).await.unwrap();
         assert_eq!(stored.status, Status::Failed, "{dialect:?}");
         assert_eq!(stored.errors.as_ref().unwrap()[0].code.as_deref(), Some(code), "{dialect:?}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use futures::StreamExt;
-use interactions_client::{Client, ErrorKind};
+use interactions_client::{Backoff, Client, ErrorKind};
 use interactions_types::{Interaction, Status, StreamEvent};
 use serde_json::json;
 
@@ -39,7 +39,8 @@ impl Remote {
 
 /// A client for a server named on the command line.
 pub(crate) fn client(url: &str, key: Option<&str>) -> Result<Client, Failure> {
-    let mut builder = Client::builder().base_url(url);
+    // A person is waiting, and would rather hear at once that nobody listens there.
+    let mut builder = Client::builder().base_url(url).retry(Backoff::default().retries(1));
     if let Some(key) = key {
         builder = builder.api_key(key);
     }
@@ -122,10 +123,10 @@ impl List {
             call = call.status(Status::from(status.as_str()));
         }
         let page = call.await?;
-        if page.ids.is_empty() && !self.remote.json {
+        if page.ids().is_empty() && !self.remote.json {
             anstream::println!("no interactions");
         }
-        for id in page.ids {
+        for id in page.ids() {
             let interaction = match client.get(&id).await {
                 Ok(interaction) => interaction,
                 // Deleted between the two looks.

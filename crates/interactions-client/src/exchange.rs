@@ -1,0 +1,211 @@
+//! One call on the wire: requests, credentials, time limits and retries.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::{Method, Request, Response, StatusCode};
+use interactions_transport::{Body, Timeouts, Transport, TransportError, TransportErrorKind};
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+
+use crate::auth::AccessToken;
+use crate::options::Options;
+use crate::{Client, Error, Failure};
+
+const AGENT: &str = concat!("interactions-rust/", env!("CARGO_PKG_VERSION"));
+pub(crate) const JSON: &str = "application/json";
+pub(crate) const EVENTS: &str = "text/event-stream";
+const ERROR_LIMIT: usize = 1024 * 1024;
+
+/// A request before it is sent, as often as it takes.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) accept: &'static str,
+    pub(crate) content_type: &'static str,
+    pub(crate) payload: Payload,
+    /// Whether sending it twice does no more than sending it once.
+    pub(crate) idempotent: bool,
+}
+
+impl Draft {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        let idempotent = method.is_idempotent();
+        let (accept, content_type) = (JSON, JSON);
+        Self { method, url, accept, content_type, payload: Payload::default(), idempotent }
+    }
+
+    pub(crate) fn json(mut self, json: Vec<u8>) -> Self {
+        self.payload = Payload::Bytes(json.into());
+        self
+    }
+
+    pub(crate) fn events(mut self) -> Self {
+        self.accept = EVENTS;
+        self
+    }
+}
+
+/// What a request carries, as often as it is sent.
+#[derive(Clone)]
+pub(crate) enum Payload {
+    Bytes(Bytes),
+    /// Makes the body anew each time; for what is too large to hold.
+    #[allow(dead_code, reason = "for the calls that upload files")]
+    Made(Arc<dyn Fn() -> Body + Send + Sync>),
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+}
+
+impl Payload {
+    fn body(&self) -> Body {
+        match self {
+            Self::Bytes(bytes) if bytes.is_empty() => Body::empty(),
+            Self::Bytes(bytes) => bytes.clone().into(),
+            Self::Made(make) => make(),
+        }
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Payload({} bytes)", bytes.len()),
+            Self::Made(_) => f.write_str("Payload(made)"),
+        }
+    }
+}
+
+/// The moment at which a call gives up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) fn after(limit: Option<Duration>) -> Self {
+        Self(limit.map(|limit| Instant::now() + limit))
+    }
+
+    /// What is left; `None` is without end, zero is nothing.
+    pub(crate) fn left(self) -> Option<Duration> {
+        self.0.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        self.left().is_some_and(|left| left.is_zero())
+    }
+
+    /// Gives a future up when the deadline comes.
+    ///
+    /// Transports keep time limits too, as far as they know them; this holds for all of them.
+    pub(crate) async fn limit<T>(
+        self,
+        future: impl Future<Output = Result<T, TransportError>>,
+    ) -> Result<T, TransportError> {
+        match self.0 {
+            None => future.await,
+            Some(end) => match timeout_at(end, future).await {
+                Ok(result) => result,
+                Err(_) => Err(TransportError::new(
+                    TransportErrorKind::Timeout,
+                    "the time limit of the call ran out",
+                )),
+            },
+        }
+    }
+
+    /// Waits, unless the deadline comes first; then it is false, at once.
+    pub(crate) async fn sleep(self, wait: Duration) -> bool {
+        if self.left().is_some_and(|left| left <= wait) {
+            return false;
+        }
+        sleep(wait).await;
+        true
+    }
+}
+
+impl Client {
+    /// Sends a request until it succeeds or the policy gives up.
+    pub(crate) async fn exchange(
+        &self,
+        draft: Draft,
+        options: &Options,
+        deadline: Deadline,
+    ) -> Result<Response<Body>, Error> {
+        let policy = options.retry.as_deref().unwrap_or(self.retry_policy());
+        let mut refused = None;
+        let mut retries = 0;
+        loop {
+            let (request, token) =
+                self.request(&draft, options, deadline, refused.as_ref()).await?;
+            let error = match deadline.limit(self.transport().send(request)).await {
+                Ok(response) if response.status().is_success() => {
+                    policy.succeeded();
+                    return Ok(response);
+                }
+                Ok(response) => {
+                    let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+                    let error = failed(response).await;
+                    match token {
+                        // A token may expire between two calls; one more try with a new one.
+                        Some(token) if unauthorized && refused.is_none() => {
+                            refused = Some(token);
+                            continue;
+                        }
+                        _ => error,
+                    }
+                }
+                Err(error) => Error::transport(error),
+            };
+            let failure = Failure { error: &error, retries, idempotent: draft.idempotent };
+            match policy.delay(&failure) {
+                Some(wait) if deadline.sleep(wait).await => retries += 1,
+                _ => return Err(error.after_retries(retries)),
+            }
+        }
+    }
+
+    async fn request(
+        &self,
+        draft: &Draft,
+        options: &Options,
+        deadline: Deadline,
+        refused: Option<&AccessToken>,
+    ) -> Result<(Request<Body>, Option<AccessToken>), Error> {
+        let mut url = draft.url.clone();
+        for (name, value) in options.queries() {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        let mut request = Request::new(draft.payload.body());
+        *request.method_mut() = draft.method.clone();
+        *request.uri_mut() =
+            url.as_str().parse().map_err(|_| Error::request("the address cannot be sent"))?;
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static(draft.accept));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(draft.content_type));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        let token = self.credentials().sign(headers, refused).await?;
+        for (name, value) in options.parsed_headers()? {
+            headers.insert(name, value);
+        }
+        let mut timeouts: Timeouts = options.timeouts;
+        timeouts.total = deadline.left();
+        request.extensions_mut().insert(timeouts);
+        Ok((request, token))
+    }
+}
+
+async fn failed(response: Response<Body>) -> Error {
+    let (parts, body) = response.into_parts();
+    // A body that breaks off still leaves the status to report.
+    let body = body.collect(ERROR_LIMIT).await.unwrap_or_default();
+    Error::response(&parts, &body)
+}
