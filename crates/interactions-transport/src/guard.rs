@@ -28,7 +28,7 @@ use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use async_trait::async_trait;
 use url::{Host, Url};
 
-use crate::reqwest::{REFUSED, ReqwestTransport, builder};
+use crate::reqwest::{REFUSED, ReqwestTransport};
 use crate::{Body, SharedTransport, Transport, TransportError, TransportErrorKind};
 
 pub use address::is_public;
@@ -72,7 +72,7 @@ impl Guard {
     pub fn transport(&self) -> Result<SharedTransport, TransportError> {
         let resolver = |admit_all| Resolver { allow: Arc::clone(&self.allow), admit_all };
         let client = |admit_all| {
-            ReqwestTransport::build(builder().no_proxy().dns_resolver(resolver(admit_all)))
+            ReqwestTransport::builder().no_proxy().resolver(resolver(admit_all)).build()
         };
         Ok(SharedTransport::new(Guarded {
             guard: self.clone(),

@@ -41,6 +41,8 @@ mod transport;
 
 pub mod sse;
 
+#[cfg(feature = "fs")]
+mod fs;
 #[cfg(feature = "guard")]
 pub mod guard;
 #[cfg(feature = "reqwest")]
@@ -54,6 +56,6 @@ pub use timeouts::Timeouts;
 pub use transport::{SharedTransport, Transport};
 
 #[cfg(feature = "reqwest")]
-pub use crate::reqwest::ReqwestTransport;
+pub use crate::reqwest::{ReqwestTransport, ReqwestTransportBuilder};
 #[cfg(feature = "tower")]
 pub use crate::tower::TowerTransport;
