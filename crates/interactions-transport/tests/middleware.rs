@@ -1,5 +1,6 @@
 //! Middleware over scripted transports.
 #![cfg(all(feature = "record", feature = "tracing"))]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::VecDeque;
 use std::io::Write;

@@ -1,5 +1,6 @@
 //! The network transport against servers on the loopback that misbehave on purpose.
 #![cfg(feature = "reqwest")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::time::{Duration, Instant};
 
