@@ -113,9 +113,8 @@ impl Transport for ReqwestTransport {
     ) -> Result<http::Response<Body>, TransportError> {
         let timeouts = request.extensions().get::<Timeouts>().copied().unwrap_or_default();
         let uri = request.uri().clone();
-        let deadline = timeouts.total.map(|total| Instant::now() + total);
-        let head_deadline =
-            earlier(deadline, timeouts.first_byte.map(|limit| Instant::now() + limit));
+        let deadline = after(timeouts.total);
+        let head_deadline = earlier(deadline, after(timeouts.first_byte));
 
         let request = request.map(|body| match body.known_bytes() {
             Some(bytes) => ::reqwest::Body::from(bytes),
@@ -138,8 +137,7 @@ impl Transport for ReqwestTransport {
                 if ended {
                     return None;
                 }
-                let piece_deadline =
-                    earlier(deadline, timeouts.idle.map(|limit| Instant::now() + limit));
+                let piece_deadline = earlier(deadline, after(timeouts.idle));
                 let piece = match within(piece_deadline, pieces.next()).await {
                     Ok(piece) => piece?.map_err(|error| convert(error).with_uri(&uri)),
                     Err(late) => Err(late.with_uri(&uri)),
@@ -197,6 +195,11 @@ fn data_pieces(
         }
     })
     .boxed()
+}
+
+/// The moment a limit runs out; never, for one that the clock cannot express.
+fn after(limit: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(limit?)
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

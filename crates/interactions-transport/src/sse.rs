@@ -193,6 +193,10 @@ impl Decoder {
                 return Some(Err(self.fail()));
             } else {
                 self.take_field(line);
+                // Bytes that are not UTF-8 grow when they become a name or an id.
+                if self.frame.size() > self.limit {
+                    return Some(Err(self.fail()));
+                }
             }
         }
         if self.buffer.len() - self.start + self.frame.size() > self.limit {

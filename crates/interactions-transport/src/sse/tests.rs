@@ -206,6 +206,18 @@ fn the_limit_counts_everything_that_is_held() {
         assert_eq!(decoder.next_frame(), None, "{what}");
         assert!(decoder.buffer.capacity() == 0, "{what}: memory is given back");
     }
+    for pieces in [
+        &[&b"id: \xFF\xFF\xFF\xFF\xFF\xFF\n\n"[..]][..],
+        &[b"id: \xFF\xFF\xFF\xFF\xFF\xFF\n", b"\n"],
+    ] {
+        let mut decoder = Decoder::new().with_limit(16);
+        let mut failures = 0;
+        for piece in pieces {
+            decoder.push(piece);
+            failures += usize::from(decoder.next_frame().is_some_and(|frame| frame.is_err()));
+        }
+        assert_eq!(failures, 1, "replacement characters count, however the bytes are cut");
+    }
     let mut many = Decoder::new().with_limit(16);
     for _ in 0..100 {
         many.push(b": comment\ndata: 0123456\n\n");
