@@ -41,6 +41,34 @@ impl TransportErrorKind {
     pub fn may_have_been_sent(self) -> bool {
         !matches!(self, Self::Connect | Self::Refused | Self::Request)
     }
+
+    /// A stable name for logs, metrics and recordings, such as `connect` or `too_large`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Refused => "refused",
+            Self::Request => "request",
+            Self::Timeout => "timeout",
+            Self::Interrupted => "interrupted",
+            Self::TooLarge => "too_large",
+            Self::Other => "other",
+        }
+    }
+
+    #[cfg(feature = "record")]
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let kinds = [
+            Self::Connect,
+            Self::Refused,
+            Self::Request,
+            Self::Timeout,
+            Self::Interrupted,
+            Self::TooLarge,
+            Self::Other,
+        ];
+        kinds.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 impl TransportError {

@@ -5,8 +5,13 @@
 //! and to what the operator has allowed:
 //!
 //! * literal addresses are judged in every spelling, IPv4 inside IPv6 included;
-//! * names are judged by the addresses they resolve to, at the moment of connecting;
-//! * redirects are not followed and no proxy is used.
+//! * names are judged by the addresses they resolve to, at the moment of connecting,
+//!   and only judged addresses are connected to, so a name cannot change in between;
+//! * redirects are not followed: a 302 is data, and whoever follows it sends a new request
+//!   that is judged like the first;
+//! * no proxy is used, whatever the environment says, since a proxy would do the connecting.
+//!
+//! It does not look into what is sent, and a public address of your own network is public.
 //!
 //! ```
 //! use interactions_transport::guard::Guard;
@@ -28,7 +33,7 @@ use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use async_trait::async_trait;
 use url::{Host, Url};
 
-use crate::reqwest::{REFUSED, ReqwestTransport, builder};
+use crate::reqwest::{REFUSED, ReqwestTransport};
 use crate::{Body, SharedTransport, Transport, TransportError, TransportErrorKind};
 
 pub use address::is_public;
@@ -38,8 +43,12 @@ use allow::AllowList;
 /// What may be reached beyond public addresses.
 ///
 /// Rules are hosts (`mcp.internal`), addresses (`10.0.0.7`, `[::1]`) and networks (`10.1.0.0/16`),
-/// the first two optionally with a port. An address with a port holds for URLs that spell the
-/// address; `localhost` counts as spelling the loopback address.
+/// each optionally with a port (`10.1.0.0/16:443`, `[fd00::/8]:443`).
+///
+/// A host rule holds for that name and not for its subdomains, wherever the name leads.
+/// An address or network without a port also holds for names that resolve to it; with a port it
+/// holds for URLs that spell the address, because a look-up does not know the port it is for.
+/// `localhost` counts as spelling the loopback address.
 #[derive(Clone, Debug)]
 pub struct Guard {
     allow: Arc<AllowList>,
@@ -72,7 +81,7 @@ impl Guard {
     pub fn transport(&self) -> Result<SharedTransport, TransportError> {
         let resolver = |admit_all| Resolver { allow: Arc::clone(&self.allow), admit_all };
         let client = |admit_all| {
-            ReqwestTransport::build(builder().no_proxy().dns_resolver(resolver(admit_all)))
+            ReqwestTransport::builder().no_proxy().resolver(resolver(admit_all)).build()
         };
         Ok(SharedTransport::new(Guarded {
             guard: self.clone(),
@@ -160,12 +169,7 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let admitted: Vec<SocketAddr> = found
-                .into_iter()
-                .filter(|address| {
-                    admit_all || is_public(address.ip()) || allow.admits_any_port(address.ip())
-                })
-                .collect();
+            let admitted = admitted(found, &allow, admit_all);
             if admitted.is_empty() {
                 let why = format!(
                     "{REFUSED}: `{}` has no public address; the operator can allow it under [egress] allow",
@@ -176,6 +180,12 @@ impl Resolve for Resolver {
             Ok(Box::new(admitted.into_iter()) as Addrs)
         })
     }
+}
+
+/// Every address of an answer is judged: one public address does not vouch for the others.
+fn admitted(found: Vec<SocketAddr>, allow: &AllowList, admit_all: bool) -> Vec<SocketAddr> {
+    let admit = |address: IpAddr| admit_all || is_public(address) || allow.admits_any_port(address);
+    found.into_iter().filter(|address| admit(address.ip())).collect()
 }
 
 #[cfg(test)]

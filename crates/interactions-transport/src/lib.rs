@@ -9,9 +9,20 @@
 //! | `reqwest` | [`ReqwestTransport`]: the network, TLS by rustls |
 //! | `tower` | [`TowerTransport`]: any cloneable tower service, an axum router for example |
 //! | `guard` | [`guard::Guard`]: egress that refuses private addresses |
+//! | `fs` | [`Body::from_file`] and [`Body::save`]: uploads and downloads in bounded memory |
+//! | `tracing` | [`Traced`]: one span for each exchange |
+//! | `record` | [`Recorder`] and [`Replayer`]: exchanges into a file or memory, and out of it |
+//!
+//! Features only add. Middleware is a [`Transport`] around a transport, nothing more; repeating
+//! requests is not here but in the client, which knows what may be repeated.
+//!
+//! # Without a runtime, and in the browser
 //!
 //! Without features there is no runtime in here: the trait, [`Body`], [`sse`] and the errors
-//! need neither tokio nor a socket.
+//! need neither tokio, a socket nor a clock, and nor does `record`.
+//! So they are meant to work on `wasm32-unknown-unknown`, with a transport of your own over
+//! `fetch` (whose future has to be made `Send`). This is not verified: no check of ours builds
+//! for wasm32. `reqwest`, `guard` and `fs` need a native target, and `tracing` needs a clock.
 //!
 //! # Writing a transport
 //!
@@ -36,11 +47,15 @@
 
 mod body;
 mod error;
+#[cfg(any(feature = "record", feature = "tracing"))]
+mod middleware;
 mod timeouts;
 mod transport;
 
 pub mod sse;
 
+#[cfg(feature = "fs")]
+mod fs;
 #[cfg(feature = "guard")]
 pub mod guard;
 #[cfg(feature = "reqwest")]
@@ -53,7 +68,12 @@ pub use error::{TransportError, TransportErrorKind};
 pub use timeouts::Timeouts;
 pub use transport::{SharedTransport, Transport};
 
+#[cfg(feature = "tracing")]
+pub use middleware::Traced;
+#[cfg(feature = "record")]
+pub use middleware::{Recorder, Recording, RecordingError, Replayer};
+
 #[cfg(feature = "reqwest")]
-pub use crate::reqwest::ReqwestTransport;
+pub use crate::reqwest::{ReqwestTransport, ReqwestTransportBuilder};
 #[cfg(feature = "tower")]
 pub use crate::tower::TowerTransport;

@@ -1,21 +1,50 @@
 //! Feature `reqwest`: the network.
 
+mod connect;
+
 use std::error::Error as _;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::{self, StreamExt};
+use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{Body, Timeouts, Transport, TransportError, TransportErrorKind};
 
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The network, by reqwest and rustls.
 ///
 /// Redirects are not followed: the API has none, and following one could carry a key elsewhere.
-/// Connecting takes at most ten seconds; all other limits come with the request as [`Timeouts`].
+/// Connecting takes at most ten seconds unless the [`builder`](Self::builder) says otherwise;
+/// all other limits come with the request as [`Timeouts`].
+///
+/// A body of known length is sent with its `Content-Length`, any other in chunks.
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport {
     client: ::reqwest::Client,
+}
+
+/// How a [`ReqwestTransport`] is to behave.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// use interactions_transport::ReqwestTransport;
+///
+/// let transport =
+///     ReqwestTransport::builder().connect_timeout(Duration::from_secs(3)).no_proxy().build()?;
+/// # Ok::<(), interactions_transport::TransportError>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct ReqwestTransportBuilder {
+    client: ::reqwest::ClientBuilder,
+    connect_timeout: Duration,
 }
 
 impl ReqwestTransport {
@@ -24,24 +53,56 @@ impl ReqwestTransport {
     /// # Errors
     /// When the system's TLS roots cannot be loaded.
     pub fn new() -> Result<Self, TransportError> {
-        Self::build(builder())
+        Self::builder().build()
     }
 
-    pub(crate) fn build(builder: ::reqwest::ClientBuilder) -> Result<Self, TransportError> {
-        let client = builder
-            .build()
-            .map_err(|error| TransportError::new(TransportErrorKind::Other, error.without_url()))?;
-        Ok(Self { client })
+    /// Begins a transport that differs from [`new`](Self::new).
+    pub fn builder() -> ReqwestTransportBuilder {
+        // Another part of the program may have chosen a provider already; theirs then holds.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        ReqwestTransportBuilder {
+            client: ::reqwest::Client::builder()
+                .redirect(::reqwest::redirect::Policy::none())
+                .tcp_nodelay(true)
+                .connector_layer(connect::LimitLayer),
+            connect_timeout: CONNECT_TIMEOUT,
+        }
     }
 }
 
-pub(crate) fn builder() -> ::reqwest::ClientBuilder {
-    // Another part of the program may have chosen a provider already; theirs then holds.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    ::reqwest::Client::builder()
-        .redirect(::reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
-        .tcp_nodelay(true)
+impl ReqwestTransportBuilder {
+    /// Limits the time to an established connection, for every request of the transport.
+    ///
+    /// [`Timeouts::connect`] can shorten it for one request.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// Connects directly, whatever proxy the system or the environment names.
+    pub fn no_proxy(mut self) -> Self {
+        self.client = self.client.no_proxy();
+        self
+    }
+
+    #[cfg(feature = "guard")]
+    pub(crate) fn resolver(mut self, resolver: impl ::reqwest::dns::Resolve + 'static) -> Self {
+        self.client = self.client.dns_resolver(resolver);
+        self
+    }
+
+    /// The transport.
+    ///
+    /// # Errors
+    /// When the system's TLS roots cannot be loaded.
+    pub fn build(self) -> Result<ReqwestTransport, TransportError> {
+        // reqwest divides its limit among the addresses of a name, which ours could not do.
+        let client =
+            self.client.connect_timeout(self.connect_timeout).build().map_err(|error| {
+                TransportError::new(TransportErrorKind::Other, error.without_url())
+            })?;
+        Ok(ReqwestTransport { client })
+    }
 }
 
 #[async_trait]
@@ -52,18 +113,18 @@ impl Transport for ReqwestTransport {
     ) -> Result<http::Response<Body>, TransportError> {
         let timeouts = request.extensions().get::<Timeouts>().copied().unwrap_or_default();
         let uri = request.uri().clone();
-        let deadline = timeouts.total.map(|total| Instant::now() + total);
-        let head_deadline =
-            earlier(deadline, timeouts.first_byte.map(|limit| Instant::now() + limit));
+        let deadline = after(timeouts.total);
+        let head_deadline = earlier(deadline, after(timeouts.first_byte));
 
         let request = request.map(|body| match body.known_bytes() {
             Some(bytes) => ::reqwest::Body::from(bytes),
-            None => ::reqwest::Body::wrap_stream(body),
+            None => ::reqwest::Body::wrap(Upload(Mutex::new(body))),
         });
         let request = ::reqwest::Request::try_from(request).map_err(|error| {
             TransportError::new(TransportErrorKind::Request, error.without_url()).with_uri(&uri)
         })?;
-        let response = within(head_deadline, self.client.execute(request))
+        let exchange = connect::limited(timeouts.connect, self.client.execute(request));
+        let response = within(head_deadline, exchange)
             .await
             .map_err(|error| error.with_uri(&uri))?
             .map_err(|error| convert(error).with_uri(&uri))?;
@@ -76,8 +137,7 @@ impl Transport for ReqwestTransport {
                 if ended {
                     return None;
                 }
-                let piece_deadline =
-                    earlier(deadline, timeouts.idle.map(|limit| Instant::now() + limit));
+                let piece_deadline = earlier(deadline, after(timeouts.idle));
                 let piece = match within(piece_deadline, pieces.next()).await {
                     Ok(piece) => piece?.map_err(|error| convert(error).with_uri(&uri)),
                     Err(late) => Err(late.with_uri(&uri)),
@@ -90,15 +150,39 @@ impl Transport for ReqwestTransport {
     }
 }
 
+/// A body in the shape that reqwest wants: shareable, though it is only ever read by one.
+struct Upload(Mutex<Body>);
+
+impl Upload {
+    fn body(&mut self) -> &mut Body {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl http_body::Body for Upload {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        Pin::new(self.body()).poll_frame(cx)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+    }
+}
+
 fn data_pieces(
     body: ::reqwest::Body,
-) -> impl futures::Stream<Item = Result<bytes::Bytes, ::reqwest::Error>> + Send + Unpin {
+) -> impl futures::Stream<Item = Result<Bytes, ::reqwest::Error>> + Send + Unpin {
     stream::unfold(body, |mut body| async move {
         loop {
-            let frame = std::future::poll_fn(|cx| {
-                http_body::Body::poll_frame(std::pin::Pin::new(&mut body), cx)
-            })
-            .await;
+            let frame =
+                std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx))
+                    .await;
             match frame? {
                 Ok(frame) => {
                     // Trailers carry nothing in this API.
@@ -111,6 +195,11 @@ fn data_pieces(
         }
     })
     .boxed()
+}
+
+/// The moment a limit runs out; never, for one that the clock cannot express.
+fn after(limit: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(limit?)
 }
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {

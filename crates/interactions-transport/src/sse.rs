@@ -1,7 +1,11 @@
 //! Server-sent events: bytes to frames and back.
 //!
 //! A pure state machine that knows neither time nor I/O: push bytes, take frames.
-//! It takes linear time however the bytes are cut, and holds no more than its limit.
+//! It takes linear time however the bytes are cut, and holds no more than its limit
+//! beyond the piece that was pushed last.
+//!
+//! The rules are those of the [WHATWG standard](https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream),
+//! except that the text of `data` stays bytes: whoever decodes JSON from it sees what was sent.
 //!
 //! ```
 //! use interactions_transport::sse::{Decoder, encode};
@@ -19,6 +23,7 @@
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::ops::Range;
+use std::time::Duration;
 
 use memchr::memchr2;
 
@@ -38,6 +43,12 @@ pub struct Decoder {
     begun: bool,
     failed: bool,
     frame: Pending,
+    /// The `id:` of the latest whole frame that had one.
+    last_id: String,
+    retry: Option<Duration>,
+    /// Bytes searched, split and moved: the tests hold it to a multiple of the bytes pushed.
+    #[cfg(test)]
+    work: usize,
 }
 
 /// The frame that is being gathered; its memory serves all frames in turn.
@@ -57,6 +68,7 @@ struct Pending {
 pub struct Frame<'a> {
     event: Option<&'a str>,
     id: Option<&'a str>,
+    last_id: &'a str,
     data: &'a [u8],
 }
 
@@ -71,6 +83,14 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub fn id(&self) -> Option<&'a str> {
         self.id
+    }
+
+    /// The id that a client names when it comes back: of this frame or the latest before it.
+    ///
+    /// Empty when there was none, or when an empty `id:` line took it back.
+    #[must_use]
+    pub fn last_event_id(&self) -> &'a str {
+        self.last_id
     }
 
     /// The `data:` lines joined by line feeds. UTF-8 if the sender kept to the standard.
@@ -99,24 +119,46 @@ impl Decoder {
             begun: false,
             failed: false,
             frame: Pending::default(),
+            last_id: String::new(),
+            retry: None,
+            #[cfg(test)]
+            work: 0,
         }
     }
 
-    /// Changes how many bytes one frame may have.
+    /// Changes how many bytes one frame may have: its data, its name, its id and its longest line.
     #[must_use]
     pub fn with_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// Adds bytes as they came.
+    /// The id that a client names when it comes back, by all whole frames so far.
+    ///
+    /// Frames without data count too: a server may send an id alone to mark a place.
+    #[must_use]
+    pub fn last_event_id(&self) -> &str {
+        &self.last_id
+    }
+
+    /// How long the server asked clients to wait before they come back.
+    #[must_use]
+    pub fn retry(&self) -> Option<Duration> {
+        self.retry
+    }
+
+    /// Adds bytes as they came; after an error they are dropped.
     pub fn push(&mut self, bytes: &[u8]) {
+        if self.failed {
+            return;
+        }
         self.settle();
         if self.start == self.buffer.len() {
             self.buffer.clear();
             (self.start, self.searched) = (0, 0);
         } else if self.start > self.buffer.len() / 2 {
             // Less than half is left to move, so each byte moves a bounded number of times.
+            self.work(self.buffer.len() - self.start);
             self.buffer.drain(..self.start);
             self.searched -= self.start;
             self.start = 0;
@@ -137,20 +179,27 @@ impl Decoder {
         self.settle();
         while let Some(line) = self.next_line() {
             if line.is_empty() {
+                if let Some(id) = &self.frame.id {
+                    self.last_id.clone_from(id);
+                }
                 if self.frame.lines > 0 {
                     self.frame.delivered = true;
                     return Some(Ok(self.current()));
                 }
                 // The standard forgets the event's name when there are no data.
                 self.frame.reset();
+            } else if line.len() + self.frame.size() > self.limit {
+                // The unfinished line below counts alike, so the cuts do not matter here either.
+                return Some(Err(self.fail()));
             } else {
                 self.take_field(line);
-            }
-            if self.frame.data.len() > self.limit {
-                return Some(Err(self.fail()));
+                // Bytes that are not UTF-8 grow when they become a name or an id.
+                if self.frame.size() > self.limit {
+                    return Some(Err(self.fail()));
+                }
             }
         }
-        if self.buffer.len() - self.start + self.frame.data.len() > self.limit {
+        if self.buffer.len() - self.start + self.frame.size() > self.limit {
             return Some(Err(self.fail()));
         }
         None
@@ -161,9 +210,19 @@ impl Decoder {
         if self.frame.delivered {
             self.frame.reset();
         } else if let Some(single) = self.frame.single.take() {
+            self.work(single.len());
             self.frame.data.extend_from_slice(&self.buffer[single]);
         }
     }
+
+    #[cfg(test)]
+    fn work(&mut self, bytes: usize) {
+        self.work += bytes;
+    }
+
+    #[cfg(not(test))]
+    #[inline]
+    fn work(&mut self, _: usize) {}
 
     fn next_line(&mut self) -> Option<Range<usize>> {
         if !self.begun {
@@ -185,9 +244,11 @@ impl Decoder {
             }
         }
         let Some(offset) = memchr2(b'\n', b'\r', &self.buffer[self.searched..]) else {
+            self.work(self.buffer.len() - self.searched);
             self.searched = self.buffer.len();
             return None;
         };
+        self.work(offset + 1);
         let end = self.searched + offset;
         let line = self.start..end;
         self.skip_lf = self.buffer[end] == b'\r';
@@ -196,6 +257,8 @@ impl Decoder {
     }
 
     fn take_field(&mut self, line: Range<usize>) {
+        // At most: the search for the colon, and a copy of the value.
+        self.work(2 * line.len());
         let bytes = &self.buffer[line.clone()];
         let (name, value) = match memchr::memchr(b':', bytes) {
             Some(0) => return,
@@ -225,7 +288,12 @@ impl Decoder {
             b"id" if !self.buffer[value.clone()].contains(&0) => {
                 self.frame.id = Some(String::from_utf8_lossy(&self.buffer[value]).into_owned());
             }
-            // `retry:` asks clients to reconnect on their own, which this API does by event ids.
+            b"retry" => {
+                let digits = &self.buffer[value];
+                if let Some(wait) = milliseconds(digits) {
+                    self.retry = Some(wait);
+                }
+            }
             _ => {}
         }
     }
@@ -234,6 +302,7 @@ impl Decoder {
         Frame {
             event: (!self.frame.event.is_empty()).then_some(self.frame.event.as_str()),
             id: self.frame.id.as_deref(),
+            last_id: &self.last_id,
             data: match &self.frame.single {
                 Some(single) => &self.buffer[single.clone()],
                 None => &self.frame.data,
@@ -256,7 +325,20 @@ impl Default for Decoder {
     }
 }
 
+/// A `retry:` value: ASCII digits and nothing else.
+fn milliseconds(value: &[u8]) -> Option<Duration> {
+    if !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(value).ok()?.parse().ok().map(Duration::from_millis)
+}
+
 impl Pending {
+    fn size(&self) -> usize {
+        let single = self.single.as_ref().map_or(0, ExactSizeIterator::len);
+        single + self.data.len() + self.event.len() + self.id.as_deref().map_or(0, str::len)
+    }
+
     fn reset(&mut self) {
         self.event.clear();
         self.id = None;
@@ -306,128 +388,4 @@ impl fmt::Display for SseError {
 impl Error for SseError {}
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    type Owned = (Option<String>, Option<String>, String);
-
-    fn drain(decoder: &mut Decoder, out: &mut Vec<Owned>) {
-        while let Some(frame) = decoder.next_frame() {
-            let frame = frame.unwrap();
-            let own = |text: Option<&str>| text.map(str::to_owned);
-            out.push((
-                own(frame.event()),
-                own(frame.id()),
-                String::from_utf8(frame.data().to_vec()).unwrap(),
-            ));
-        }
-    }
-
-    fn decode(pieces: &[&[u8]]) -> Vec<Owned> {
-        let mut decoder = Decoder::new();
-        let mut out = Vec::new();
-        for piece in pieces {
-            decoder.push(piece);
-            drain(&mut decoder, &mut out);
-        }
-        out
-    }
-
-    fn data(transcript: &str) -> Vec<String> {
-        decode(&[transcript.as_bytes()]).into_iter().map(|frame| frame.2).collect()
-    }
-
-    #[test]
-    fn follows_the_standards_examples() {
-        assert_eq!(data("data: YHOO\ndata: +2\ndata: 10\n\n"), ["YHOO\n+2\n10"]);
-        assert_eq!(
-            data(
-                ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event"
-            ),
-            ["first event", "second event"]
-        );
-        assert_eq!(data("data\n\ndata\ndata\n\ndata:"), ["", "\n"]);
-        assert_eq!(data("data:test\n\ndata: test\n\n"), ["test", "test"]);
-    }
-
-    #[test]
-    fn knows_every_line_end_and_the_byte_order_mark() {
-        for end in ["\n", "\r", "\r\n"] {
-            assert_eq!(
-                data(&format!("\u{feff}data: a{end}{end}event: x{end}data: b{end}{end}")),
-                ["a", "b"]
-            );
-        }
-        assert_eq!(data("\u{feff}\u{feff}data: a\n\ndata: b\n\n"), ["b"]);
-    }
-
-    #[test]
-    fn forgets_a_name_without_data_and_unknown_fields() {
-        assert_eq!(
-            decode(&[b"event: lonely\n\nretry: 3\nwhat: ever\ndata: x\n\n"]),
-            [(None, None, "x".to_owned())]
-        );
-    }
-
-    #[test]
-    fn cuts_off_what_is_too_large() {
-        let mut decoder = Decoder::new().with_limit(16);
-        decoder.push(b"data: short\n\n");
-        assert!(decoder.next_frame().unwrap().is_ok());
-        decoder.push(b"data: this line never ends");
-        assert_eq!(decoder.next_frame(), Some(Err(SseError { limit: 16 })));
-        decoder.push(b"\n\ndata: x\n\n");
-        assert_eq!(decoder.next_frame(), None);
-
-        let mut many_lines = Decoder::new().with_limit(16);
-        many_lines.push(b"data: 0123456789\ndata: 0123456789\n");
-        assert!(many_lines.next_frame().unwrap().is_err());
-    }
-
-    #[test]
-    fn splitting_at_every_byte_changes_nothing() {
-        let transcript = "\u{feff}event: a\r\nid: 7\r\ndata: {\"x\":1}\r\n\r\n: ping\rdata: two\rdata: lines\r\rdata:\u{e9}\n\n";
-        let whole = decode(&[transcript.as_bytes()]);
-        assert_eq!(whole.len(), 3);
-        for cut in 0..=transcript.len() {
-            let (left, right) = transcript.as_bytes().split_at(cut);
-            assert_eq!(decode(&[left, right]), whole, "cut at {cut}");
-        }
-        let bytes: Vec<&[u8]> = transcript.as_bytes().chunks(1).collect();
-        assert_eq!(decode(&bytes), whole);
-    }
-
-    proptest! {
-        #[test]
-        fn encoding_and_decoding_agree(
-            event in "[a-z.]{0,12}",
-            text in "[^\r]{0,80}",
-            cuts in proptest::collection::vec(1usize..9, 0..40),
-        ) {
-            let event = (!event.is_empty()).then_some(event);
-            let wire = encode(event.as_deref(), &text);
-            let mut rest = wire.as_bytes();
-            let mut pieces = Vec::new();
-            for cut in cuts {
-                let (piece, more) = rest.split_at(cut.min(rest.len()));
-                pieces.push(piece);
-                rest = more;
-            }
-            pieces.push(rest);
-            prop_assert_eq!(decode(&pieces), vec![(event, None, text)]);
-        }
-
-        #[test]
-        fn no_bytes_make_it_panic(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 0..20)) {
-            let mut decoder = Decoder::new().with_limit(64);
-            for piece in pieces {
-                decoder.push(&piece);
-                while let Some(frame) = decoder.next_frame() {
-                    if frame.is_err() { break; }
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -17,6 +17,14 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
+    /// From the beginning to an established connection: name look-up, TCP and TLS.
+    ///
+    /// A transport may have a limit of its own (ten seconds in
+    /// `ReqwestTransport`); the shorter one holds.
+    /// Nothing is limited when a connection stands ready.
+    /// Running out gives [`Connect`](crate::TransportErrorKind::Connect) instead of `Timeout`,
+    /// because the request was certainly not sent.
+    pub connect: Option<Duration>,
     /// From sending to the response head.
     pub first_byte: Option<Duration>,
     /// Between two pieces of the response body.
@@ -26,6 +34,13 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
+    /// Limits the time to an established connection.
+    #[must_use]
+    pub fn with_connect(mut self, limit: Duration) -> Self {
+        self.connect = Some(limit);
+        self
+    }
+
     /// Limits the time to the response head.
     #[must_use]
     pub fn with_first_byte(mut self, limit: Duration) -> Self {

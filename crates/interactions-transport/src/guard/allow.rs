@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use url::Host;
 
 #[derive(Debug, Default)]
 pub(super) struct AllowList(Vec<Rule>);
@@ -13,7 +14,7 @@ pub(super) struct AllowList(Vec<Rule>);
 enum Rule {
     Host { name: String, port: Option<u16> },
     Address { address: IpAddr, port: Option<u16> },
-    Network(IpNet),
+    Network { network: IpNet, port: Option<u16> },
 }
 
 impl AllowList {
@@ -49,7 +50,7 @@ impl AllowList {
         let address = address.to_canonical();
         self.0.iter().any(|rule| match rule {
             Rule::Address { address: allowed, port: rule } => *allowed == address && port(*rule),
-            Rule::Network(network) => network.contains(&address),
+            Rule::Network { network, port: rule } => network.contains(&address) && port(*rule),
             Rule::Host { .. } => false,
         })
     }
@@ -57,30 +58,43 @@ impl AllowList {
 
 fn parse_rule(rule: &str) -> Result<Rule, AllowError> {
     let text = rule.trim();
-    if let Ok(network) = text.parse::<IpNet>() {
-        return Ok(Rule::Network(network));
+    if let Some(rule) = parse_numeric(text, None) {
+        return Ok(rule);
     }
-    let bare = text.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(Rule::Address { address: address.to_canonical(), port: None });
-    }
+    let unreadable = || AllowError(rule.to_owned());
     let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) => match port.parse() {
-            Ok(port) => (host, Some(port)),
-            Err(_) => return Err(AllowError(rule.to_owned())),
-        },
+        Some((host, port)) => (host, Some(port.parse().map_err(|_| unreadable())?)),
         None => (text, None),
     };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(Rule::Address { address: address.to_canonical(), port });
+    if let Some(rule) = parse_numeric(host, port) {
+        return Ok(rule);
     }
     let plausible = !host.is_empty()
         && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
     if !plausible {
-        return Err(AllowError(rule.to_owned()));
+        return Err(unreadable());
     }
-    Ok(Rule::Host { name: host.to_owned(), port })
+    // As URLs are read, so that one spelling of a name covers all of them.
+    match Host::parse(host).map_err(|_| unreadable())? {
+        Host::Domain(name) => Ok(Rule::Host { name: name.trim_end_matches('.').to_owned(), port }),
+        Host::Ipv4(address) => Ok(Rule::Address { address: address.into(), port }),
+        Host::Ipv6(_) => Err(unreadable()),
+    }
+}
+
+/// An address or a network, in brackets or not.
+fn parse_numeric(text: &str, port: Option<u16>) -> Option<Rule> {
+    let bare = match text.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']')?,
+        // Without brackets the last group of an IPv6 address would pass for a port.
+        None if port.is_some() && text.contains(':') => return None,
+        None => text,
+    };
+    if let Ok(network) = bare.parse::<IpNet>() {
+        return Some(Rule::Network { network, port });
+    }
+    let address = bare.parse::<IpAddr>().ok()?.to_canonical();
+    Some(Rule::Address { address, port })
 }
 
 /// An exception that cannot be read.
@@ -91,7 +105,7 @@ impl fmt::Display for AllowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is neither a host, an address nor a network; write `host`, `host:port`, `10.0.0.7:80` or `10.0.0.0/8`",
+            "`{}` is neither a host, an address nor a network; write `host`, `host:port`, `10.0.0.7:80`, `10.0.0.0/8`, `10.0.0.0/8:80` or `[fd00::/8]:80`",
             self.0
         )
     }

@@ -1,0 +1,19 @@
+//! Transports around transports.
+
+#[cfg(feature = "record")]
+mod recorder;
+#[cfg(feature = "record")]
+mod recording;
+#[cfg(feature = "record")]
+mod replayer;
+#[cfg(feature = "tracing")]
+mod traced;
+
+#[cfg(feature = "record")]
+pub use recorder::Recorder;
+#[cfg(feature = "record")]
+pub use recording::{Recording, RecordingError};
+#[cfg(feature = "record")]
+pub use replayer::Replayer;
+#[cfg(feature = "tracing")]
+pub use traced::Traced;
