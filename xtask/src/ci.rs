@@ -125,7 +125,8 @@ fn fmt(_: &Workspace, counts: &mut Counts) -> Result<Verdict, Failure> {
 }
 
 fn clippy(_: &Workspace, counts: &mut Counts) -> Result<Verdict, Failure> {
-    let arguments = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let arguments =
+        ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
     streamed(&mut cargo(&arguments), counts)?;
     Ok(Verdict::Passed)
 }
@@ -145,12 +146,12 @@ fn features(workspace: &Workspace, counts: &mut Counts) -> Result<Verdict, Failu
 
 /// Doc tests included. All of them run, so that one failure does not hide the next.
 fn tests(_: &Workspace, counts: &mut Counts) -> Result<Verdict, Failure> {
-    streamed(&mut cargo(&["test", "--workspace", "--no-fail-fast"]), counts)?;
+    streamed(&mut cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]), counts)?;
     Ok(Verdict::Passed)
 }
 
 fn docs(_: &Workspace, counts: &mut Counts) -> Result<Verdict, Failure> {
-    let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
+    let mut command = cargo(&["doc", "--workspace", "--all-features", "--no-deps"]);
     streamed(command.env("RUSTDOCFLAGS", "-D warnings"), counts)?;
     Ok(Verdict::Passed)
 }

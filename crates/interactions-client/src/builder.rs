@@ -34,7 +34,7 @@ impl fmt::Debug for ClientBuilder {
         f.debug_struct("ClientBuilder")
             .field("key", &self.key.as_ref().map(|_| ".."))
             .field("tokens", &self.tokens.as_ref().map(|_| ".."))
-            .field("base", &self.base)
+            .field("base", &self.base.as_deref().map(shown))
             .field("version", &self.version)
             .field("vertex", &self.vertex)
             .field("transport", &self.transport)
@@ -185,11 +185,12 @@ impl ClientBuilder {
         };
         let base = self.base.as_deref().unwrap_or(&default);
         let mut base = Url::parse(base).map_err(|error| {
-            Error::config(format!("the base URL `{base}` cannot be used: {error}"))
+            Error::config(format!("the base URL `{}` cannot be used: {error}", shown(base)))
         })?;
         if !matches!(base.scheme(), "http" | "https") {
             return Err(Error::config(format!(
-                "the base URL `{base}` must begin with http:// or https://"
+                "the base URL `{}` must begin with http:// or https://",
+                shown(base.as_str())
             )));
         }
         base.set_query(None);
@@ -201,6 +202,21 @@ impl ClientBuilder {
             segments.pop_if_empty().extend(version.chain(rest));
         }
         Ok(base)
+    }
+}
+
+/// A URL for people: without user information and query, where keys may stand.
+///
+/// It has to work on what is no URL, too.
+pub(crate) fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once("//") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            format!("{scheme}//{host}{path}")
+        }
+        None => url.rsplit('@').next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -319,6 +335,27 @@ mod tests {
             Client::builder().api_key("hush-hush").transport(interactions_testing::never());
         assert!(!format!("{builder:?}").contains("hush"));
         assert!(!format!("{:?}", builder.build().unwrap()).contains("hush"));
+    }
+
+    #[test]
+    fn urls_are_shown_without_their_secrets() {
+        for (url, expected) in [
+            ("http://u:hush@h:1/p/?key=hush#hush", "http://h:1/p/"),
+            ("http://u:hush@[bad", "http://[bad"),
+            ("u:hush@h?key=hush", "h"),
+            ("https://h/p@q", "https://h/p@q"),
+        ] {
+            assert_eq!(shown(url), expected);
+        }
+        let client = Client::builder()
+            .base_url("http://u:hush@h/x?key=hush")
+            .transport(interactions_testing::never());
+        assert!(!format!("{client:?}").contains("hush"));
+        let client = client.build().unwrap();
+        assert!(!format!("{client:?}").contains("hush"), "{client:?}");
+        assert_eq!(client.base_url(), "http://h/x/v1");
+        let error = Client::builder().base_url("http://u:hush@[bad").build().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The client: where to send calls, as whom, over which transport.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
@@ -8,13 +9,13 @@ use interactions_types::{CreateInteraction, Interaction, InteractionId};
 use url::Url;
 
 use crate::auth::Credentials;
+use crate::builder::shown;
 use crate::{Call, ClientBuilder, Create, Error, Get, List, RetryPolicy, Wait, Watch};
 
 /// Talks to one server of the Interactions API. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Settings>);
 
-#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) transport: SharedTransport,
     /// Ends with the version, without a slash.
@@ -23,6 +24,17 @@ pub(crate) struct Settings {
     pub(crate) retry: Arc<dyn RetryPolicy>,
     #[cfg(feature = "tracing")]
     pub(crate) captures_content: bool,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("base", &shown(self.base.as_str()))
+            .field("credentials", &self.credentials)
+            .field("retry", &self.retry)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Client {
@@ -104,10 +116,10 @@ impl Client {
         List::new(self)
     }
 
-    /// The server's address with the version, for messages.
+    /// The server's address with the version, for messages: user information is left out.
     #[must_use]
-    pub fn base_url(&self) -> &str {
-        self.0.base.as_str()
+    pub fn base_url(&self) -> String {
+        shown(self.0.base.as_str())
     }
 
     pub(crate) fn transport(&self) -> &SharedTransport {

@@ -38,7 +38,8 @@ pub(crate) fn applies_to(request: &CreateInteraction) -> bool {
 pub(crate) fn check(request: &CreateInteraction, wanted: bool) -> Result<(), Error> {
     if !wanted && request.background == Some(true) {
         return Err(Error::request(
-            "background work always continues by itself: leave out              `automatic_continuation(false)`, or `background(true)`",
+            "background work always continues by itself: leave out \
+             `automatic_continuation(false)`, or `background(true)`",
         ));
     }
     Ok(())

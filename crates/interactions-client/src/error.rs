@@ -28,6 +28,7 @@ struct Inner {
     retry_after: Option<Duration>,
     request_id: Option<String>,
     retries: u32,
+    timed_out: bool,
     /// Whether a stream broke that might be taken up again.
     broken: bool,
     partial: Option<Box<Interaction>>,
@@ -117,7 +118,8 @@ impl Error {
     /// Whether a time limit ran out, the call's or the transport's.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        self.kind() == ErrorKind::Deadline
+        self.0.timed_out
+            || self.kind() == ErrorKind::Deadline
             || self.transport_kind() == Some(TransportErrorKind::Timeout)
     }
 
@@ -162,6 +164,7 @@ impl Error {
             retry_after: None,
             request_id: None,
             retries: 0,
+            timed_out: false,
             broken: false,
             partial: None,
             checkpoint: None,
@@ -229,6 +232,7 @@ impl Error {
 
     /// Says where a continuation can be taken up by hand.
     pub(crate) fn interrupted(mut self, checkpoint: Checkpoint) -> Self {
+        self.0.timed_out = self.is_timeout();
         self.0.kind = ErrorKind::Continuation;
         self.0.message = format!(
             "the continuation was interrupted: {} (its checkpoint can be continued from)",

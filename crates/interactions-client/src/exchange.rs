@@ -122,6 +122,16 @@ impl Deadline {
         }
     }
 
+    /// Gives a future up when the deadline comes, before anything was sent.
+    async fn within<T>(self, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        match self.0 {
+            None => future.await,
+            Some(end) => timeout_at(end, future).await.unwrap_or_else(|_| {
+                Err(Error::deadline("the time limit ran out before there were credentials"))
+            }),
+        }
+    }
+
     /// Waits, unless the deadline comes first; then it is false, at once.
     pub(crate) async fn sleep(self, wait: Duration) -> bool {
         if self.left().is_some_and(|left| left <= wait) {
@@ -144,8 +154,8 @@ impl Client {
         let mut refused = None;
         let mut retries = 0;
         loop {
-            let (request, token) =
-                self.request(&draft, options, deadline, refused.as_ref()).await?;
+            let signing = self.request(&draft, options, deadline, refused.as_ref());
+            let (request, token) = deadline.within(signing).await?;
             let error = match deadline.limit(self.transport().send(request)).await {
                 Ok(response) if response.status().is_success() => {
                     policy.succeeded();
@@ -153,7 +163,7 @@ impl Client {
                 }
                 Ok(response) => {
                     let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
-                    let error = failed(response).await;
+                    let error = failed(response, deadline).await;
                     match token {
                         // A token may expire between two calls; one more try with a new one.
                         Some(token) if unauthorized && refused.is_none() => {
@@ -203,9 +213,9 @@ impl Client {
     }
 }
 
-async fn failed(response: Response<Body>) -> Error {
+async fn failed(response: Response<Body>, deadline: Deadline) -> Error {
     let (parts, body) = response.into_parts();
-    // A body that breaks off still leaves the status to report.
-    let body = body.collect(ERROR_LIMIT).await.unwrap_or_default();
+    // A body that breaks off or stalls still leaves the status to report.
+    let body = deadline.limit(body.collect(ERROR_LIMIT)).await.unwrap_or_default();
     Error::response(&parts, &body)
 }

@@ -48,6 +48,11 @@ impl Frames {
         Ok(Self { body, decoder: Decoder::new(), limits, timer: None, ended: false })
     }
 
+    /// Waits no longer than this for what is still to come.
+    pub(crate) fn hurry(&mut self, limit: Duration) {
+        self.limits.idle = Some(self.limits.idle.map_or(limit, |idle| idle.min(limit)));
+    }
+
     /// Is ready when the wait for more has become too long.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Limits { idle, deadline } = self.limits;

@@ -1,5 +1,6 @@
 //! How a call is made, beside what it says on the wire.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::exchange::Deadline;
 use crate::{Error, RetryPolicy};
 
 /// What every call can be told.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Options {
     /// For the whole call, retries included.
     pub(crate) limit: Option<Duration>,
@@ -21,6 +22,23 @@ pub(crate) struct Options {
     headers: Vec<(String, String)>,
     query: Vec<(String, String)>,
     body: Map<String, Value>,
+}
+
+impl fmt::Debug for Options {
+    /// Names the extra headers and parameters; their values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |pairs: &[(String, String)]| -> Vec<String> {
+            pairs.iter().map(|(name, _)| name.clone()).collect()
+        };
+        f.debug_struct("Options")
+            .field("limit", &self.limit)
+            .field("timeouts", &self.timeouts)
+            .field("retry", &self.retry)
+            .field("headers", &names(&self.headers))
+            .field("query", &names(&self.query))
+            .field("body", &self.body.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl Options {
@@ -63,7 +81,9 @@ impl Options {
         let parse = |(name, value): &(String, String)| {
             let bad = || Error::request(format!("`{name}` is not a header that can be sent"));
             let header = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
-            Ok((header, HeaderValue::from_str(value).map_err(|_| bad())?))
+            let mut value = HeaderValue::from_str(value).map_err(|_| bad())?;
+            value.set_sensitive(true);
+            Ok((header, value))
         };
         self.headers.iter().map(parse).collect()
     }

@@ -24,6 +24,9 @@ use crate::{Client, Error};
 use recent::Recent;
 use transcript::Transcript;
 
+/// How long to listen for the end of an interaction after its error.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// How often in a row a stream is taken up again without a new event.
 const FRUITLESS: u32 = 3;
 
@@ -32,7 +35,8 @@ const FRUITLESS: u32 = 3;
 /// It ends after `interaction.completed`. When the connection breaks before, or closes, the
 /// stream takes up where it was: a stored interaction is asked for the events after the last one,
 /// and nothing comes twice. What cannot be taken up ends in an error with
-/// [what had arrived](Error::partial). An `error` event is an error too.
+/// [what had arrived](Error::partial). An `error` event is an error too, which comes when the
+/// stream has said how the interaction ended.
 ///
 /// An answer that was cut for length [goes on](crate::Create::automatic_continuation) in the same
 /// stream: then several interactions are created and completed in it.
@@ -82,6 +86,8 @@ pub struct EventStream {
     completed: bool,
     delivered: bool,
     fruitless: u32,
+    /// An `error` event, until the stream has ended.
+    failure: Option<Error>,
     hops: Option<Hops>,
     transcript: Option<Transcript>,
     span: Span,
@@ -151,6 +157,7 @@ impl EventStream {
             completed: false,
             delivered: false,
             fruitless: 0,
+            failure: None,
             hops,
             transcript: Some(Transcript::default()),
             span,
@@ -196,7 +203,7 @@ impl EventStream {
     }
 
     /// Takes note of an event; `None` when the caller has had it before.
-    fn accept(&mut self, event: StreamEvent) -> Option<Result<StreamEvent, Error>> {
+    fn accept(&mut self, event: StreamEvent) -> Option<StreamEvent> {
         let id = event.event_id().filter(|id| !id.as_str().is_empty());
         if self.catching_up && self.is_old(&event, id.as_ref()) {
             return None;
@@ -229,10 +236,15 @@ impl EventStream {
             StreamEvent::StatusUpdate(update) => self.name(&update.interaction_id),
             _ => {}
         }
-        Some(match event {
-            StreamEvent::Error(event) => Err(Error::event(event.error.unwrap_or_default())),
-            event => Ok(event),
-        })
+        if let StreamEvent::Error(event) = event {
+            self.failure.get_or_insert_with(|| Error::event(event.error.unwrap_or_default()));
+            if let Source::Live(frames) = &mut self.source {
+                frames.hurry(LAST_WORDS);
+            }
+            return None;
+        }
+        // What follows an error tells how the interaction ended, which the error then carries.
+        self.failure.is_none().then_some(event)
     }
 
     /// Whether a server that was asked to go on repeats what came before.
@@ -255,6 +267,9 @@ impl EventStream {
     ///
     /// `reason` is why it ended before the interaction did. Without a way on, it is the error.
     fn go_on(&mut self, reason: Option<Error>) -> Result<Source, Error> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
         let Some(reason) = reason else {
             return Ok(match self.hops.as_mut().and_then(|hops| hops.next(false)) {
                 Some(next) => self.hop(next, None, Duration::ZERO),
@@ -401,9 +416,9 @@ impl Stream for EventStream {
                 }
                 Source::Live(frames) => match ready!(frames.poll_next_unpin(cx)) {
                     Some(Ok(event)) => match this.accept(event) {
+                        None if this.failure.is_some() && this.completed => this.go_on(None),
                         None => continue,
-                        Some(Ok(event)) => return Poll::Ready(Some(Ok(event))),
-                        Some(Err(error)) => Err(error),
+                        Some(event) => return Poll::Ready(Some(Ok(event))),
                     },
                     Some(Err(_)) if this.completed => this.go_on(None),
                     Some(Err(error)) => this.go_on(Some(error)),

@@ -28,7 +28,8 @@ pub(crate) fn note_incomplete(_request: &CreateInteraction) {
         ONCE.call_once(|| {
             tracing::warn!(
                 target: "interactions_client",
-                "an answer was cut for length (`requires_continuation`); automatic continuation,                  background work or its continuation token give the rest"
+                "an answer was cut for length (`requires_continuation`); automatic continuation, \
+                 background work or its continuation token give the rest"
             );
         });
     }
@@ -83,6 +84,7 @@ impl Span {
             gen_ai.input.messages = tracing::field::Empty,
             gen_ai.output.messages = tracing::field::Empty,
             server.address = host,
+            server.port = tracing::field::Empty,
             error.r#type = tracing::field::Empty,
         );
         if let Some(port) = url.as_ref().and_then(|url| url.port_or_known_default()) {

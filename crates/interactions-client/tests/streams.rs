@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use interactions_client::{Client, ErrorKind, EventStream};
 use interactions_testing::{Capture, Reply, capture};
-use interactions_types::{CreateInteraction, Delta, StreamEvent};
+use interactions_types::{CreateInteraction, Delta, Status, StreamEvent};
 use serde_json::{Value, json};
 
 fn client(service: &Capture) -> Client {
@@ -179,15 +179,27 @@ async fn an_error_event_is_an_error() {
         json!({"event_type": "error", "error": {"code": "api_error", "message": "overheated"}}),
     );
     let service = capture([Reply::sse(sse(&broken))]);
-    let mut stream = open(&service).await;
-    let (text, error) = text(&mut stream).await;
+    let (said, error) = text(&mut open(&service).await).await;
     let error = error.unwrap();
     assert_eq!(
-        (text.as_str(), error.code(), error.kind()),
+        (said.as_str(), error.code(), error.kind()),
         ("one ", Some("api_error"), ErrorKind::Api)
     );
     assert_eq!(error.partial().unwrap().output_text(), "one ");
     assert_eq!(service.requests().len(), 1);
+
+    // Some services fall silent then, some say how it ended.
+    let service = capture([Reply::sse(sse(&broken)).silent_after(usize::MAX)]);
+    let (_, error) = text(&mut open(&service).await).await;
+    assert_eq!(error.unwrap().code(), Some("api_error"));
+    broken.push(json!({"event_type": "interaction.completed",
+        "interaction": {"id": "v1_x", "status": "failed", "usage": {"total_tokens": 4}}}));
+    let service = capture([Reply::sse(sse(&broken)).silent_after(usize::MAX)]);
+    let (_, error) = text(&mut open(&service).await).await;
+    let error = error.unwrap();
+    let partial = error.partial().unwrap();
+    assert_eq!((error.code(), &partial.status), (Some("api_error"), &Status::Failed));
+    assert_eq!(partial.usage.as_ref().unwrap().total_tokens, Some(4));
 }
 
 #[tokio::test(start_paused = true)]
