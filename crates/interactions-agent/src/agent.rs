@@ -54,7 +54,8 @@ impl Agent {
     /// or the turns are used up. Tools that fail are the model's matter.
     ///
     /// # Cancellation
-    /// Dropping the future stops the request and the running tools.
+    /// Dropping the future stops the running tools and hangs up. A stored interaction that the
+    /// service has begun runs on there, and costs, until somebody cancels it.
     pub async fn run(&self, input: impl Into<Input>) -> Result<Outcome, AgentError> {
         run::to_the_end(self.stream(input)).await
     }
@@ -62,7 +63,8 @@ impl Agent {
     /// Runs step by step and tells what happens.
     ///
     /// # Cancellation
-    /// Dropping the stream stops the request and the running tools.
+    /// Dropping the stream stops the running tools and hangs up. A stored interaction that the
+    /// service has begun runs on there, and costs, until somebody cancels it.
     pub fn stream(&self, input: impl Into<Input>) -> RunStream {
         RunStream::new(self.clone(), input.into())
     }
@@ -120,9 +122,11 @@ impl AgentBuilder {
         self
     }
 
-    /// How often the model may be asked; default 16.
+    /// How often the model may be asked, at least once; default 16.
+    ///
+    /// Tools that it calls in its last turn do not run.
     pub fn max_turns(mut self, turns: u32) -> Self {
-        self.0.max_turns = turns;
+        self.0.max_turns = turns.max(1);
         self
     }
 

@@ -58,6 +58,9 @@ pub use error::AgentError;
 pub use event::{Outcome, RunEvent};
 pub use function::{FunctionTool, tool_fn};
 #[cfg(feature = "mcp")]
+#[doc(no_inline)]
+pub use interactions_mcp;
+#[cfg(feature = "mcp")]
 pub use mcp::{McpServerTool, mcp_tools};
 pub use run::RunStream;
 pub use tool::{Tool, ToolContext, ToolError};

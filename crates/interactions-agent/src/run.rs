@@ -1,5 +1,6 @@
 //! The loop: create, collect pending calls, run tools, answer.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,13 +11,13 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, SinkExt, Stream, StreamExt, stream};
 use interactions_client::Error as ClientError;
 use interactions_types::{
-    Accumulator, Content, CreateInteraction, Delta, FunctionCall, FunctionResult, Input,
-    Interaction, Status, Step, StreamEvent,
+    AccumulateError, CallId, Content, CreateInteraction, Delta, FunctionCall, FunctionResult,
+    Input, Interaction, Status, Step, StreamEvent, ToolChoice, ToolChoiceMode,
 };
 use tracing::Instrument;
 
 use crate::toolbox::answer;
-use crate::{Agent, AgentError, Outcome, RunEvent};
+use crate::{Agent, AgentError, Outcome, RunEvent, ToolError};
 
 /// How many events a run may be ahead of its reader.
 const AHEAD: usize = 64;
@@ -78,6 +79,9 @@ pub(crate) async fn to_the_end(mut run: RunStream) -> Result<Outcome, AgentError
     unreachable!("a run ends with Finished or an error")
 }
 
+/// Calls whose arguments cannot be read, and why.
+type Faults = HashMap<CallId, String>;
+
 struct Run<'a> {
     agent: &'a Agent,
     events: Sender<Result<RunEvent, AgentError>>,
@@ -114,7 +118,7 @@ impl Run<'_> {
             let mut request = self.request(input.clone());
             request.previous_interaction_id.clone_from(&previous);
             self.outcome.steps.append(&mut input);
-            let interaction = self.ask(request).await?;
+            let (interaction, faults) = self.ask(request).await?;
 
             self.outcome.steps.extend(interaction.steps.iter().cloned());
             self.outcome.usage += interaction.usage.as_ref().unwrap_or(&Default::default());
@@ -137,7 +141,12 @@ impl Run<'_> {
                 _ => return Ok(()),
             }
 
-            input = self.carry_out(calls).await.into_iter().map(Step::from).collect();
+            // In the last turn nobody would hear of the results, and whoever goes on would run
+            // the tools again.
+            if turn == self.agent.0.max_turns {
+                break;
+            }
+            input = self.carry_out(calls, &faults).await.into_iter().map(Step::from).collect();
             if self.agent.0.store {
                 previous = Some(id);
             }
@@ -155,38 +164,52 @@ impl Run<'_> {
         request.tools = (!tools.is_empty()).then_some(tools);
         request.system_instruction.clone_from(&agent.system_instruction);
         request.generation_config.clone_from(&agent.generation_config);
+        if self.outcome.turns > 1
+            && let Some(config) = &mut request.generation_config
+            && config.tool_choice.as_ref().is_some_and(forces)
+        {
+            // A model that must call a tool in every turn never answers.
+            config.tool_choice = None;
+        }
         request.store = (!agent.store).then_some(false);
         request
     }
 
     /// Streams one interaction, telling what comes.
-    async fn ask(&mut self, request: CreateInteraction) -> Result<Interaction, Stop> {
+    ///
+    /// Beside it are the calls whose arguments cannot be read, and why.
+    async fn ask(&mut self, request: CreateInteraction) -> Result<(Interaction, Faults), Stop> {
         let mut events =
             self.agent.0.client.create(request).stream().await.map_err(Stop::Client)?;
-        let mut accumulator = Accumulator::new();
         while let Some(event) = events.next().await {
             let event = match event {
                 Ok(event) => event,
                 Err(error) => {
                     // What arrived is kept: it may be much, and it was paid for.
-                    self.outcome.interaction = accumulator.into_interaction();
-                    self.outcome.steps.extend(self.outcome.interaction.steps.iter().cloned());
-                    return Err(Stop::Client(error));
+                    let partial = error.partial().cloned().unwrap_or_default();
+                    self.outcome.steps.extend(partial.steps.iter().cloned());
+                    self.outcome.usage += partial.usage.as_ref().unwrap_or(&Default::default());
+                    let has_failed = partial.status == Status::Failed;
+                    self.outcome.interaction = partial;
+                    return Err(if has_failed { Stop::Failed } else { Stop::Client(error) });
                 }
             };
-            if let Err(error) = accumulator.push(&event) {
-                // The call's arguments stay empty, and the tool will say what is missing.
-                tracing::warn!(%error, "the events of the stream do not fit together");
-            }
             if let Some(event) = told(event) {
                 self.tell(event).await;
             }
         }
-        Ok(accumulator.into_interaction())
+        let fault =
+            |misfit: &AccumulateError| Some((misfit.call_id()?.clone(), misfit.to_string()));
+        let faults = events.misfits().iter().filter_map(fault).collect();
+        Ok((events.interaction().unwrap_or_default(), faults))
     }
 
     /// Runs tools side by side and gives their results in the order of the calls.
-    async fn carry_out(&mut self, calls: Vec<FunctionCall>) -> Vec<FunctionResult> {
+    async fn carry_out(
+        &mut self,
+        calls: Vec<FunctionCall>,
+        faults: &Faults,
+    ) -> Vec<FunctionResult> {
         for call in &calls {
             let (id, name, arguments) =
                 (call.id.clone(), call.name.clone(), call.arguments.clone());
@@ -205,7 +228,11 @@ impl Run<'_> {
                 );
                 async move {
                     let began = Instant::now();
-                    let result = agent.toolbox.call(&call, interaction, agent.tool_timeout).await;
+                    let result = match faults.get(&call.id) {
+                        // Without its arguments a tool could do what nobody asked for.
+                        Some(fault) => Err(ToolError::new(fault)),
+                        None => agent.toolbox.call(&call, interaction, agent.tool_timeout).await,
+                    };
                     (number, call, answer(result), began.elapsed())
                 }
                 .instrument(span)
@@ -228,6 +255,18 @@ impl Run<'_> {
     async fn tell(&mut self, event: RunEvent) {
         let _ = self.events.send(Ok(event)).await;
     }
+}
+
+/// Whether a choice makes the model call a tool.
+fn forces(choice: &ToolChoice) -> bool {
+    let mode = match choice {
+        ToolChoice::Name(mode) => Some(mode),
+        ToolChoice::Object(choice) => {
+            choice.allowed_tools.as_ref().and_then(|allowed| allowed.mode.as_ref())
+        }
+        _ => None,
+    };
+    mode == Some(&ToolChoiceMode::Any)
 }
 
 /// What a reader of the run wants to know of an event of the stream.

@@ -9,6 +9,9 @@ use interactions_types::{CallId, Function, InteractionId, JsonObject, ToolOutput
 /// Something that the model can call and that runs here.
 ///
 /// For a function with typed arguments, [`tool_fn`](crate::tool_fn) is shorter.
+///
+/// All tools of a run share its task: what computes for long or blocks belongs into
+/// `tokio::task::spawn_blocking`, or it holds up the others and its own time limit.
 #[async_trait]
 pub trait Tool: fmt::Debug + Send + Sync + 'static {
     /// What the model is told: name, purpose, arguments.
@@ -36,6 +39,14 @@ pub struct ToolContext {
     pub call_id: CallId,
     /// The interaction that asked for it; empty when it is not stored.
     pub interaction_id: InteractionId,
+}
+
+impl ToolContext {
+    /// The context of a call, for calling a tool by hand, in a test for example.
+    #[must_use]
+    pub fn new(call_id: impl Into<CallId>, interaction_id: impl Into<InteractionId>) -> Self {
+        Self { call_id: call_id.into(), interaction_id: interaction_id.into() }
+    }
 }
 
 /// Why a tool failed, in words for the model.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use interactions_types::{Function, FunctionCall, InteractionId, ToolOutput};
+use interactions_types::{Content, Function, FunctionCall, InteractionId, ToolOutput};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{Tool, ToolContext, ToolError};
@@ -50,8 +51,10 @@ impl Toolbox {
                 call.name
             )));
         };
-        let context = ToolContext { call_id: call.id.clone(), interaction_id: interaction.clone() };
-        let work = AssertUnwindSafe(tool.call(context, call.arguments.clone())).catch_unwind();
+        let context = ToolContext::new(call.id.clone(), interaction.clone());
+        // A tool may panic before it has made its future, too.
+        let work = async { tool.call(context, call.arguments.clone()).await };
+        let work = AssertUnwindSafe(work).catch_unwind();
         match tokio::time::timeout(limit, work).await {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => {
@@ -66,19 +69,51 @@ impl Toolbox {
     }
 }
 
+/// A list of parts of content. Other lists are data, whatever their items call their `type`.
+fn contents(value: &Value) -> Option<Vec<Content>> {
+    let items = value.as_array().filter(|items| !items.is_empty())?;
+    let is_content = |item: &Value| {
+        let kind = item.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| Content::KNOWN.contains(&kind))
+    };
+    let contents = items.iter().all(is_content).then(|| Vec::deserialize(value))?;
+    contents.ok()
+}
+
 /// The output and whether it is an error, as they go back to the model.
 pub(crate) fn answer(result: Result<ToolOutput, ToolError>) -> (ToolOutput, bool) {
     match result {
         // An empty text would look like a missing answer.
         Ok(ToolOutput::Other(Value::Null)) => (ToolOutput::from("done"), false),
         // Numbers, booleans and lists have no form of their own on the wire.
-        Ok(ToolOutput::Other(value)) => match serde_json::from_value(value.clone()) {
-            Ok(contents) if matches!(&value, Value::Array(items) if !items.is_empty()) => {
-                (ToolOutput::Contents(contents), false)
-            }
-            _ => (ToolOutput::Text(value.to_string()), false),
+        Ok(ToolOutput::Other(value)) => match contents(&value) {
+            Some(contents) => (ToolOutput::Contents(contents), false),
+            None => (ToolOutput::Text(value.to_string()), false),
         },
         Ok(output) => (output, false),
         Err(error) => (ToolOutput::Text(error.to_string()), true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_content_only_if_every_part_is() {
+        let output = |value: Value| answer(Ok(ToolOutput::Other(value))).0;
+        let parts = json!([{"type": "text", "text": "a"}, {"type": "image", "uri": "u"}]);
+        assert!(matches!(output(parts), ToolOutput::Contents(parts) if parts.len() == 2));
+        for data in [
+            json!([{"type": "labrador", "name": "Rex"}]),
+            json!([{"type": "text", "text": "a"}, {"type": "labrador"}]),
+            json!([1, 2]),
+            json!([]),
+            json!(7),
+        ] {
+            assert_eq!(output(data.clone()), ToolOutput::Text(data.to_string()));
+        }
     }
 }

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use interactions_agent::{Agent, AgentBuilder, AgentError, RunEvent, tool_fn};
 use interactions_client::Client;
 use interactions_testing::{Capture, Reply, capture};
-use interactions_types::{Status, Step};
+use interactions_types::{GenerationConfig, Status, Step, ToolChoiceMode};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -287,4 +287,116 @@ async fn events_tell_the_run_in_order() {
     assert!(
         matches!(events.last(), Some(RunEvent::Finished(outcome)) if outcome.steps[0] == Step::user_text("go"))
     );
+}
+
+fn events(events: &[Value]) -> Reply {
+    Reply::sse(events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>())
+}
+
+/// What of it no helper above can say: its own status, a token, an error.
+fn shell(event: &str, interaction: Value) -> Value {
+    let mut whole = json!({"event_type": event});
+    whole["interaction"] = interaction;
+    whole
+}
+
+#[tokio::test]
+async fn arguments_that_cannot_be_read_run_nothing() {
+    let delta = |text: &str| json!({"event_type": "step.delta", "index": 0, "delta": {"type": "arguments_delta", "arguments": text}});
+    let service = capture([
+        events(&[
+            shell("interaction.created", json!({"id": "v1_a", "status": "in_progress"})),
+            json!({"event_type": "step.start", "index": 0,
+                "step": {"type": "function_call", "id": "1", "name": "wipe", "arguments": {}}}),
+            delta(r#"{"only": "#),
+            delta("tmp"),
+            json!({"event_type": "step.stop", "index": 0}),
+            shell("interaction.completed", json!({"id": "v1_a", "status": "requires_action"})),
+        ]),
+        turn("v1_b", "completed", &[say("sorry")]),
+    ]);
+    #[derive(Deserialize, JsonSchema)]
+    struct Everything {}
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&ran);
+    let wipe = tool_fn("wipe", "", move |_: Everything| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async { Ok::<_, String>(()) }
+    });
+    agent(&service).tool(wipe).build().run("go").await.unwrap();
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+    let result = &service.requests()[1].json()["input"][0];
+    assert_eq!(result["is_error"], true);
+    assert!(result["result"].as_str().unwrap().contains("not a JSON object"), "{result}");
+}
+
+#[tokio::test]
+async fn tools_of_the_last_turn_do_not_run() {
+    let service =
+        capture([turn("v1_a", "requires_action", &[call("1", "count", json!({"n": 1}))])]);
+    let ran = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&ran);
+    let count = tool_fn("count", "", move |number: Number| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async move { Ok::<_, String>(number.n) }
+    });
+    let error = agent(&service).tool(count).max_turns(0).build().run("go").await.unwrap_err();
+    assert!(matches!(error, AgentError::TurnLimit(_)), "{error}");
+    assert_eq!((error.outcome().turns, ran.load(Ordering::SeqCst)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_run_that_fails_by_an_error_event_has_failed() {
+    let service = capture([events(&[
+        shell("interaction.created", json!({"id": "v1_a", "status": "in_progress"})),
+        json!({"event_type": "error", "error": {"code": "api_error", "message": "overheated"}}),
+        shell(
+            "interaction.completed",
+            json!({"id": "v1_a", "status": "failed", "usage": {"total_tokens": 3}}),
+        ),
+    ])]);
+    let error = agent(&service).build().run("go").await.unwrap_err();
+    assert!(matches!(error, AgentError::Failed(_)), "{error:?}");
+    assert!(error.to_string().contains("overheated"), "{error}");
+    assert_eq!(error.outcome().usage.total_tokens, Some(3));
+}
+
+#[tokio::test]
+async fn an_answer_in_two_hops_is_one_answer() {
+    let begun = json!({"id": "v1_a", "status": "requires_continuation", "continuation_token": "t", "usage": {"total_tokens": 3}});
+    let part = |text: &str| json!({"event_type": "step.start", "index": 0, "step": say(text)});
+    let service = capture([
+        events(&[
+            shell("interaction.created", json!({"id": "v1_a", "status": "in_progress"})),
+            part("one "),
+            shell("interaction.completed", begun),
+        ]),
+        events(&[
+            shell("interaction.created", json!({"id": "v1_b", "status": "in_progress"})),
+            part("two"),
+            shell(
+                "interaction.completed",
+                json!({"id": "v1_b", "status": "completed", "usage": {"total_tokens": 4}}),
+            ),
+        ]),
+    ]);
+    let outcome = agent(&service).build().run("go").await.unwrap();
+    assert_eq!((outcome.output_text().as_str(), outcome.turns), ("one two", 1));
+    assert_eq!(outcome.usage.total_tokens, Some(7));
+    assert_eq!(outcome.interaction.id.as_str(), "v1_b");
+}
+
+#[tokio::test]
+async fn a_forced_choice_holds_for_one_turn() {
+    let service = capture([
+        turn("v1_a", "requires_action", &[call("1", "double", json!({"n": 4}))]),
+        turn("v1_b", "completed", &[say("8")]),
+    ]);
+    let double =
+        tool_fn("double", "", |number: Number| async move { Ok::<_, String>(number.n * 2) });
+    let forced = GenerationConfig::new().tool_choice(ToolChoiceMode::Any).seed(7);
+    agent(&service).tool(double).generation_config(forced).build().run("go").await.unwrap();
+    let [first, second] = [0, 1].map(|n| service.requests()[n].json()["generation_config"].clone());
+    assert_eq!(first, json!({"tool_choice": "any", "seed": 7}));
+    assert_eq!(second, json!({"seed": 7}));
 }

@@ -1,12 +1,12 @@
 //! A run of an agent as a person watches it.
 
-use std::io::Write;
 use std::time::Instant;
 
 use interactions_agent::{Outcome, RunEvent};
 use interactions_types::Status;
 
-use crate::paint::{ATTENTION, DIM, GOOD};
+use crate::output::{out, outln};
+use crate::paint::{ATTENTION, DIM, GOOD, plain};
 use crate::steps::{call_line, result_line, tokens};
 
 /// Shows the events of a run as they come.
@@ -35,19 +35,19 @@ impl LiveRun {
             RunEvent::Text { text } => self.write(text, Line::Text),
             RunEvent::CallReady { name, arguments, .. } => {
                 self.break_off();
-                anstream::println!("{}", call_line(name, None, arguments));
+                outln!("{}", call_line(name, None, arguments));
             }
             RunEvent::ServerCall { server, name, arguments } => {
                 self.break_off();
-                anstream::println!("{}", call_line(name, Some(server), arguments));
+                outln!("{}", call_line(name, Some(server), arguments));
             }
             RunEvent::ToolFinished { output, is_error, .. } => {
                 self.break_off();
-                anstream::println!("{}", result_line(output, *is_error));
+                outln!("{}", result_line(output, *is_error));
             }
             RunEvent::ServerResult { output, .. } => {
                 self.break_off();
-                anstream::println!("{}", result_line(output, false));
+                outln!("{}", result_line(output, false));
             }
             // The next thought or call shows that the turn is over; text ends its line.
             RunEvent::TurnFinished { .. } => self.break_off(),
@@ -60,7 +60,7 @@ impl LiveRun {
         self.break_off();
         let interaction = &outcome.interaction;
         for error in interaction.errors.iter().flatten() {
-            anstream::println!("{ATTENTION}! {error}{ATTENTION:#}");
+            outln!("{ATTENTION}! {error}{ATTENTION:#}");
         }
         let style = if interaction.status == Status::Completed { GOOD } else { ATTENTION };
         let turns = if outcome.turns == 1 {
@@ -68,14 +68,14 @@ impl LiveRun {
         } else {
             format!("{} turns", outcome.turns)
         };
-        anstream::println!(
+        outln!(
             "\n{style}{}{style:#}{DIM} · {turns} · {} · {:.1} s{DIM:#}",
             interaction.status,
             tokens(&outcome.usage),
             self.began.elapsed().as_secs_f64(),
         );
         if !interaction.id.as_str().is_empty() {
-            anstream::println!(
+            outln!(
                 "{DIM}interaction {} · go on with --previous {}{DIM:#}",
                 interaction.id,
                 interaction.id
@@ -86,22 +86,21 @@ impl LiveRun {
     /// Ends the open line.
     pub(crate) fn break_off(&mut self) {
         if self.line != Line::Ended {
-            anstream::println!();
+            outln!();
             self.line = Line::Ended;
         }
     }
 
     fn write(&mut self, text: &str, kind: Line) {
+        let text = plain(text);
         if self.line != kind {
             self.break_off();
         }
         if kind == Line::Thought {
-            anstream::print!("{DIM}{text}{DIM:#}");
+            out!("{DIM}{text}{DIM:#}");
         } else {
-            anstream::print!("{text}");
+            out!("{text}");
         }
-        // A terminal shows a line when it ends; people want to see words come.
-        let _ = anstream::stdout().flush();
         self.line = if text.ends_with('\n') { Line::Ended } else { kind };
     }
 }

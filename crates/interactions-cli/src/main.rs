@@ -5,6 +5,7 @@ mod data_dir;
 mod failure;
 mod live_run;
 mod models;
+mod output;
 mod paint;
 mod steps;
 mod tools;

@@ -15,9 +15,16 @@ pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 /// Tools at work.
 pub(crate) const TOOL: Style = AnsiColor::Cyan.on_default();
 
+/// Text of models and tools without what would steer the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    let harmless = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
+    text.chars().filter(harmless).collect()
+}
+
 /// One line of at most `width` characters.
 pub(crate) fn one_line(text: &str, width: usize) -> String {
-    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let flat = plain(text);
+    let flat = flat.split_whitespace().collect::<Vec<_>>().join(" ");
     if flat.chars().count() <= width {
         return flat;
     }
@@ -27,7 +34,13 @@ pub(crate) fn one_line(text: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::{one_line, plain};
+
+    #[test]
+    fn nobody_s_words_steer_the_terminal() {
+        assert_eq!(plain("a\u{1b}]0;title\u{7}b\n\tc\u{9b}2J"), "a]0;titleb\n\tc2J");
+        assert_eq!(one_line("\u{1b}[2Jx", 9), "[2Jx");
+    }
 
     #[test]
     fn shortens_by_characters() {

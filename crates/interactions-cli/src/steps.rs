@@ -1,12 +1,11 @@
 //! Interactions and their steps as a person reads them.
 
-use std::io::Write;
-
 use interactions_types::{
     Content, Delta, Interaction, JsonObject, Status, Step, StreamEvent, ToolOutput, Usage,
 };
 
-use crate::paint::{ATTENTION, DIM, ERROR, GOOD, TOOL, one_line};
+use crate::output::{out, outln};
+use crate::paint::{ATTENTION, DIM, ERROR, GOOD, TOOL, one_line, plain};
 
 const WIDTH: usize = 160;
 
@@ -54,40 +53,37 @@ pub(crate) fn tokens(usage: &Usage) -> String {
 /// Every step of an interaction, then its faults.
 pub(crate) fn show_all(interaction: &Interaction) {
     if let Some(previous) = &interaction.previous_interaction_id {
-        anstream::println!("{DIM}continues {previous}{DIM:#}");
+        outln!("{DIM}continues {previous}{DIM:#}");
     }
     for step in &interaction.steps {
         show(step);
     }
     for error in interaction.errors.iter().flatten() {
-        anstream::println!("{ERROR}✗ {error}{ERROR:#}");
+        outln!("{ERROR}✗ {error}{ERROR:#}");
     }
 }
 
 fn show(step: &Step) {
     match step {
         Step::UserInput(input) => {
-            anstream::println!("{TOOL}›{TOOL:#} {}", contents(&input.content));
+            outln!("{TOOL}›{TOOL:#} {}", contents(&input.content));
         }
-        Step::ModelOutput(output) => anstream::println!("{}", contents(&output.content)),
+        Step::ModelOutput(output) => outln!("{}", contents(&output.content)),
         Step::Thought(thought) if thought.summary.is_empty() => {}
-        Step::Thought(thought) => anstream::println!("{DIM}{}{DIM:#}", contents(&thought.summary)),
+        Step::Thought(thought) => outln!("{DIM}{}{DIM:#}", contents(&thought.summary)),
         Step::FunctionCall(call) => {
-            anstream::println!("{}", call_line(&call.name, None, &call.arguments));
+            outln!("{}", call_line(&call.name, None, &call.arguments));
         }
         Step::McpServerToolCall(call) => {
-            anstream::println!(
-                "{}",
-                call_line(&call.name, Some(&call.server_name), &call.arguments)
-            );
+            outln!("{}", call_line(&call.name, Some(&call.server_name), &call.arguments));
         }
         Step::FunctionResult(result) => {
-            anstream::println!("{}", result_line(&result.result, result.is_error == Some(true)));
+            outln!("{}", result_line(&result.result, result.is_error == Some(true)));
         }
         Step::McpServerToolResult(result) => {
-            anstream::println!("{}", result_line(&result.result, false));
+            outln!("{}", result_line(&result.result, false));
         }
-        other => anstream::println!("{DIM}[{}]{DIM:#}", other.kind()),
+        other => outln!("{DIM}[{}]{DIM:#}", other.kind()),
     }
 }
 
@@ -110,7 +106,7 @@ pub(crate) fn result_line(output: &ToolOutput, failed: bool) -> String {
 
 fn contents(contents: &[Content]) -> String {
     let part = |content: &Content| match content {
-        Content::Text(text) => text.text.clone(),
+        Content::Text(text) => plain(&text.text),
         other => format!("[{}]", other.kind()),
     };
     contents.iter().map(part).collect()
@@ -147,9 +143,9 @@ impl LiveSteps {
             StreamEvent::Completed(completed) => {
                 self.end_line();
                 for error in completed.interaction.errors.iter().flatten() {
-                    anstream::println!("{ERROR}✗ {error}{ERROR:#}");
+                    outln!("{ERROR}✗ {error}{ERROR:#}");
                 }
-                anstream::println!("{}", summary_line(&completed.interaction));
+                outln!("{}", summary_line(&completed.interaction));
             }
             _ => {}
         }
@@ -169,14 +165,11 @@ impl LiveSteps {
             }
             Delta::McpServerToolCall(call) => {
                 self.end_line();
-                anstream::println!(
-                    "{}",
-                    call_line(&call.name, Some(&call.server_name), &call.arguments)
-                );
+                outln!("{}", call_line(&call.name, Some(&call.server_name), &call.arguments));
             }
             Delta::McpServerToolResult(result) => {
                 self.end_line();
-                anstream::println!("{}", result_line(&result.result, false));
+                outln!("{}", result_line(&result.result, false));
             }
             _ => {}
         }
@@ -188,7 +181,7 @@ impl LiveSteps {
             if let Ok(arguments) = serde_json::from_str(&self.arguments) {
                 call.arguments = arguments;
             }
-            anstream::println!("{}", call_line(&call.name, None, &call.arguments));
+            outln!("{}", call_line(&call.name, None, &call.arguments));
         }
     }
 
@@ -196,19 +189,18 @@ impl LiveSteps {
         if text.is_empty() {
             return;
         }
+        let text = plain(text);
         if dim {
-            anstream::print!("{DIM}{text}{DIM:#}");
+            out!("{DIM}{text}{DIM:#}");
         } else {
-            anstream::print!("{text}");
+            out!("{text}");
         }
-        // A terminal shows a line when it ends; people want to see words come.
-        let _ = anstream::stdout().flush();
         self.midline = !text.ends_with('\n');
     }
 
     fn end_line(&mut self) {
         if self.midline {
-            anstream::println!();
+            outln!();
             self.midline = false;
         }
     }

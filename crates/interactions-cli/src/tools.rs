@@ -13,14 +13,16 @@ pub(crate) const NAMES: [&str; 3] = ["clock", "calculator", "read_file"];
 /// Those that are there without being named. Reading files is asked for, never given.
 const USUAL: [&str; 2] = ["clock", "calculator"];
 
+/// The names that were given, or the usual ones; `none` stands for no tool at all.
+pub(crate) fn named(named: &[String]) -> impl Iterator<Item = &str> {
+    let usual: &[&str] = if named.is_empty() { &USUAL } else { &[] };
+    let given = if named == ["none"] { &[] } else { named };
+    usual.iter().copied().chain(given.iter().map(String::as_str))
+}
+
 /// Adds the named tools, or the usual ones; `none` stands for no tool at all.
 pub(crate) fn add(mut agent: AgentBuilder, named: &[String]) -> Result<AgentBuilder, Failure> {
-    let names: Vec<&str> = match named {
-        [] => USUAL.to_vec(),
-        [none] if none == "none" => Vec::new(),
-        named => named.iter().map(String::as_str).collect(),
-    };
-    for name in names {
+    for name in self::named(named) {
         agent = match name {
             "clock" => agent.tool(clock::tool()),
             "calculator" => agent.tool(calculator::tool()),

@@ -12,7 +12,9 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 use http::{Method, Response};
 use interactions_transport::Body;
-use interactions_types::{CreateInteraction, EventId, Interaction, InteractionId, StreamEvent};
+use interactions_types::{
+    AccumulateError, CreateInteraction, EventId, Interaction, InteractionId, StreamEvent,
+};
 use url::Url;
 
 use crate::continuation::Hops;
@@ -188,6 +190,12 @@ impl EventStream {
     #[must_use]
     pub fn interaction(&self) -> Option<Interaction> {
         self.transcript.as_ref().map(Transcript::interaction)
+    }
+
+    /// What did not fit together in what has arrived: malformed arguments of calls, mostly.
+    #[must_use]
+    pub fn misfits(&self) -> &[AccumulateError] {
+        self.transcript.as_ref().map_or(&[], Transcript::misfits)
     }
 
     /// Reads to the end and gives the interaction.

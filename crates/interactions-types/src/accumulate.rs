@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::{Content, Delta, Interaction, JsonObject, Status, Step, StreamEvent, Text};
+use crate::{CallId, Content, Delta, Interaction, JsonObject, Status, Step, StreamEvent, Text};
 
 /// Builds an [`Interaction`] from the events of its stream.
 ///
@@ -175,7 +175,7 @@ impl Accumulator {
 
     fn grow(&mut self, index: i64, delta: &Delta) -> Result<(), AccumulateError> {
         let Some(step) = self.steps.get_mut(&index) else {
-            return Err(AccumulateError(format!(
+            return Err(AccumulateError::new(format!(
                 "a `{}` delta for step {index}, which has not started",
                 delta.kind()
             )));
@@ -223,15 +223,16 @@ impl Accumulator {
         else {
             return Ok(());
         };
-        let (name, arguments) = match self.steps.get_mut(&index) {
-            Some(Step::FunctionCall(call)) => (&call.name, &mut call.arguments),
-            Some(Step::McpServerToolCall(call)) => (&call.name, &mut call.arguments),
+        let (id, name, arguments) = match self.steps.get_mut(&index) {
+            Some(Step::FunctionCall(call)) => (&call.id, &call.name, &mut call.arguments),
+            Some(Step::McpServerToolCall(call)) => (&call.id, &call.name, &mut call.arguments),
             _ => return Ok(()),
         };
-        *arguments = serde_json::from_str(&text).map_err(|error| {
-            AccumulateError(format!(
+        *arguments = serde_json::from_str(&text).map_err(|error| AccumulateError {
+            call_id: Some(id.clone()),
+            message: format!(
                 "the arguments of `{name}` (step {index}) are not a JSON object: {error}"
-            ))
+            ),
         })?;
         Ok(())
     }
@@ -276,7 +277,7 @@ fn recast(delta: &Delta) -> Result<Content, AccumulateError> {
     }
     let convert = || serde_json::from_value(serde_json::to_value(&delta)?);
     convert().map_err(|error: serde_json::Error| {
-        AccumulateError(format!("a `{}` delta: {error}", delta.kind()))
+        AccumulateError::new(format!("a `{}` delta: {error}", delta.kind()))
     })
 }
 
@@ -295,17 +296,32 @@ fn merge(step: &Step, delta: &Delta) -> Result<Step, AccumulateError> {
         serde_json::from_value(Value::Object(whole))
     };
     convert().map_err(|error: serde_json::Error| {
-        AccumulateError(format!("a `{}` delta: {error}", delta.kind()))
+        AccumulateError::new(format!("a `{}` delta: {error}", delta.kind()))
     })
 }
 
 /// Why an event does not fit what came before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccumulateError(String);
+pub struct AccumulateError {
+    message: String,
+    call_id: Option<CallId>,
+}
+
+impl AccumulateError {
+    fn new(message: String) -> Self {
+        Self { message, call_id: None }
+    }
+
+    /// The call whose arguments are malformed, if that is what is wrong. It is left without any.
+    #[must_use]
+    pub fn call_id(&self) -> Option<&CallId> {
+        self.call_id.as_ref()
+    }
+}
 
 impl fmt::Display for AccumulateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 

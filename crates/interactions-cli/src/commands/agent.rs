@@ -1,31 +1,38 @@
 //! `interactions agent`: ask, and watch tools being used.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures::StreamExt;
-use interactions_agent::{Agent as Agency, AgentBuilder, RunEvent, RunStream, mcp_tools};
-use interactions_client::Client;
+use interactions_agent::{
+    Agent as Agency, AgentBuilder, AgentError, RunEvent, RunStream, Tool as _, mcp_tools,
+};
+use interactions_client::{Backoff, Client};
 use interactions_mcp::{McpCommand, McpEndpoint, McpServer};
 use interactions_server::{Config, Server};
 use interactions_transport::{ReqwestTransport, SharedTransport, TowerTransport};
 use interactions_types::InteractionId;
+use serde_json::json;
 
 use crate::commands::remote;
 use crate::data_dir::data_dir;
 use crate::failure::Failure;
 use crate::live_run::LiveRun;
 use crate::models::{self, Choice};
+use crate::output::outln;
 use crate::paint::DIM;
 use crate::tools;
 
 const CONNECT: Duration = Duration::from_secs(20);
+const CANCEL: Duration = Duration::from_secs(5);
 
 /// Ask an agent that may use tools; by default with a server of its own.
 #[derive(Debug, Args)]
 pub(crate) struct Agent {
     /// What you want to know or have done.
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     prompt: String,
     /// The model that answers [default: the best that the environment has, else `scripted`].
     #[arg(long, value_name = "M")]
@@ -49,10 +56,10 @@ pub(crate) struct Agent {
     #[arg(long, value_name = "ID")]
     previous: Option<String>,
     /// How often the model may be asked.
-    #[arg(long, value_name = "N", default_value_t = 16)]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     max_turns: u32,
     /// The directory for files [default: the platform's user data directory].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
     data_dir: Option<PathBuf>,
     /// The configuration of the server in this process.
     #[arg(long, value_name = "FILE", env = "INTERACTIONS_CONFIG")]
@@ -76,7 +83,7 @@ impl Agent {
         if !self.json {
             let Choice { model, remark } = &service.choice;
             let remark = if remark.is_empty() { String::new() } else { format!(" ({remark})") };
-            anstream::println!("{DIM}model {model}{remark} · {}{DIM:#}", service.place);
+            outln!("{DIM}model {model}{remark} · {}{DIM:#}", service.place);
         }
         let done = self.ask(&service).await;
         if let Some(server) = &service.embedded {
@@ -108,26 +115,30 @@ impl Agent {
     async fn follow(&self, mut run: RunStream, client: &Client) -> Result<(), Failure> {
         let mut live = LiveRun::new(Instant::now());
         let mut current: Option<InteractionId> = None;
+        // One listener for the whole run: a new one each time would miss what comes in between.
+        let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
         loop {
             let event = tokio::select! {
-                event = run.next() => event,
-                _ = tokio::signal::ctrl_c() => {
+                biased;
+                _ = &mut interrupt => {
                     drop(run);
+                    live.break_off();
                     return Err(interrupted(client, current).await);
                 }
+                event = run.next() => event,
             };
             match event {
                 None => return Ok(()),
                 Some(Err(error)) => {
                     live.break_off();
-                    return Err(Failure::new(error));
+                    return Err(self.failed(&error));
                 }
                 Some(Ok(event)) => {
                     if let RunEvent::Created { id, .. } = &event {
                         current = Some(id.clone());
                     }
                     if self.json {
-                        anstream::println!("{}", serde_json::to_string(&event).unwrap_or_default());
+                        outln!("{}", serde_json::to_string(&event).unwrap_or_default());
                     } else {
                         live.show(&event);
                     }
@@ -136,11 +147,26 @@ impl Agent {
         }
     }
 
+    /// Says what is left of a run that failed.
+    fn failed(&self, error: &AgentError) -> Failure {
+        let id = &error.outcome().interaction.id;
+        if self.json {
+            let line = json!({"event": "failed", "error": error.to_string(), "id": id});
+            outln!("{line}");
+        }
+        if id.as_str().is_empty() || error.to_string().contains(id.as_str()) {
+            Failure::new(error)
+        } else {
+            Failure::new(format!("{error}; interaction {id} is stored"))
+        }
+    }
+
     async fn service(&self) -> Result<Service, Failure> {
         if let Some(url) = &self.url {
             let client = remote::client(url, self.api_key.as_deref())?;
             let choice = Choice::named(self.model.clone().unwrap_or_else(|| "scripted".to_owned()));
-            return Ok(Service { client, choice, place: format!("at {url}"), embedded: None });
+            let place = format!("at {}", client.base_url());
+            return Ok(Service { client, choice, place, embedded: None });
         }
         let mut config = match &self.config {
             Some(path) => Config::load(path)?,
@@ -176,6 +202,7 @@ impl Agent {
         mut agent: AgentBuilder,
     ) -> Result<(AgentBuilder, Vec<McpServer>), Failure> {
         let mut connections = Vec::new();
+        let mut names: HashSet<String> = tools::named(&self.tool).map(str::to_owned).collect();
         for named in &self.mcp {
             let connection = if named.starts_with("http://") || named.starts_with("https://") {
                 let transport =
@@ -190,7 +217,14 @@ impl Agent {
                 McpServer::spawn(McpCommand::new(&words[0], &words[1..]), CONNECT).await
             };
             let connection = connection.map_err(Failure::new)?;
-            agent = agent.tools(mcp_tools(&connection).await.map_err(Failure::new)?);
+            let tools = mcp_tools(&connection).await.map_err(Failure::new)?;
+            for name in tools.iter().map(|tool| tool.declaration().name) {
+                if !names.insert(name.clone()) {
+                    let why = format!("--mcp `{named}` has a tool `{name}`, and so has another");
+                    return Err(Failure::new(format!("{why}; `--tool none` leaves out our own")));
+                }
+            }
+            agent = agent.tools(tools);
             connections.push(connection);
         }
         Ok((agent, connections))
@@ -202,7 +236,14 @@ async fn interrupted(client: &Client, current: Option<InteractionId>) -> Failure
     let Some(id) = current.filter(|id| !id.as_str().is_empty()) else {
         return Failure::interrupted("interrupted");
     };
-    match client.cancel(&id).await {
+    let cancelled = tokio::select! {
+        cancelled = client.cancel(&id).with_timeout(CANCEL).with_retry(Backoff::never()) => cancelled,
+        // Whoever asks twice wants out.
+        _ = tokio::signal::ctrl_c() => {
+            return Failure::interrupted(format!("interrupted; interaction {id} may run on"));
+        }
+    };
+    match cancelled {
         Ok(interaction) => {
             Failure::interrupted(format!("interrupted; interaction {id} is {}", interaction.status))
         }

@@ -1,14 +1,13 @@
 //! Commands that look at the interactions of a server.
 
-use std::time::Duration;
-
 use clap::Args;
 use futures::StreamExt;
-use interactions_client::{Backoff, Client, ErrorKind};
-use interactions_types::{Interaction, Status, StreamEvent};
+use interactions_client::{Backoff, Client, Update};
+use interactions_types::{Interaction, InteractionCompleted, Status, StreamEvent};
 use serde_json::json;
 
 use crate::failure::Failure;
+use crate::output::outln;
 use crate::paint;
 use crate::steps::{self, LiveSteps};
 
@@ -94,9 +93,9 @@ impl Delete {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         self.remote.client()?.delete(self.id.as_str()).await?;
         if self.remote.json {
-            anstream::println!("{}", json!({"deleted": self.id}));
+            outln!("{}", json!({"deleted": self.id}));
         } else {
-            anstream::println!("deleted {}", self.id);
+            outln!("deleted {}", self.id);
         }
         Ok(())
     }
@@ -106,10 +105,10 @@ impl Delete {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// How many to show at most.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
     /// Only those with this status, for example `completed`.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Status::KNOWN))]
     status: Option<String>,
     #[command(flatten)]
     remote: Remote,
@@ -118,13 +117,13 @@ pub(crate) struct List {
 impl List {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = self.remote.client()?;
-        let mut call = client.list().page_size(self.limit.clamp(1, 500));
+        let mut call = client.list().page_size(self.limit);
         if let Some(status) = &self.status {
             call = call.status(Status::from(status.as_str()));
         }
         let page = call.await?;
         if page.ids().is_empty() && !self.remote.json {
-            anstream::println!("no interactions");
+            outln!("no interactions");
         }
         for id in page.ids() {
             let interaction = match client.get(&id).await {
@@ -134,9 +133,9 @@ impl List {
                 Err(error) => return Err(error.into()),
             };
             if self.remote.json {
-                anstream::println!("{}", to_json(&interaction));
+                outln!("{}", to_json(&interaction));
             } else {
-                anstream::println!("{}", steps::summary_line(&interaction));
+                outln!("{}", steps::summary_line(&interaction));
             }
         }
         Ok(())
@@ -154,59 +153,50 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        const PATIENCE: u32 = 8;
-        let client = self.remote.client()?;
+        let mut updates = self.remote.client()?.watch(self.id.as_str()).stream();
         let mut live = LiveSteps::new();
-        let mut last = None;
-        let mut failures = 0;
-        loop {
-            let mut call = client.get(self.id.as_str()).stream();
-            if let Some(id) = &last {
-                call = call.last_event_id(interactions_types::EventId::clone(id));
+        while let Some(update) = updates.next().await {
+            match update {
+                Ok(Update::Event(event)) => self.print(&event, &mut live),
+                Ok(Update::State(state)) => show(&state, self.remote.json),
+                Ok(_) => {}
+                Err(error) => {
+                    self.print_end(&error, &mut live);
+                    return Err(error.into());
+                }
             }
-            let broken = match call.await {
-                Err(error) => error,
-                Ok(mut events) => loop {
-                    match events.next().await {
-                        Some(Ok(event)) => {
-                            failures = 0;
-                            last = event.event_id().or(last);
-                            self.print(&event, &mut live);
-                        }
-                        Some(Err(error)) => break error,
-                        None => return Ok(()),
-                    }
-                },
-            };
-            failures += 1;
-            // A connection that broke is taken up again where it was; everything else is the end.
-            let resumable = broken.is_transient() || broken.kind() == ErrorKind::Stream;
-            if !resumable
-                || failures > PATIENCE
-                || (last.is_none() && broken.status().is_none() && failures > 1)
-            {
-                return Err(broken.into());
-            }
-            tokio::time::sleep(Duration::from_millis(250 * u64::from(failures))).await;
         }
+        Ok(())
     }
 
     fn print(&self, event: &StreamEvent, live: &mut LiveSteps) {
         if self.remote.json {
-            anstream::println!("{}", serde_json::to_string(event).unwrap_or_default());
+            outln!("{}", serde_json::to_string(event).unwrap_or_default());
         } else {
             live.show(event);
+        }
+    }
+
+    /// What a stream that failed had to say of the interaction.
+    fn print_end(&self, error: &interactions_client::Error, live: &mut LiveSteps) {
+        let (Some(api), Some(state)) = (error.api(), error.partial()) else { return };
+        if self.remote.json {
+            outln!("{}", json!({"event_type": "error", "error": api}));
+        }
+        if !state.status.is_running() {
+            let end = InteractionCompleted::new(Box::new(state.clone()));
+            self.print(&end.into(), live);
         }
     }
 }
 
 fn show(interaction: &Interaction, as_json: bool) {
     if as_json {
-        anstream::println!("{}", to_json(interaction));
+        outln!("{}", to_json(interaction));
         return;
     }
     let bold = paint::BOLD;
-    anstream::println!("{bold}{}{bold:#}", steps::summary_line(interaction));
+    outln!("{bold}{}{bold:#}", steps::summary_line(interaction));
     steps::show_all(interaction);
 }
 

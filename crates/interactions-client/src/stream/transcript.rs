@@ -1,8 +1,10 @@
 //! What a stream has said, kept as interactions.
 
-use interactions_types::{Accumulator, Interaction, StreamEvent};
+use interactions_types::{AccumulateError, Accumulator, Interaction, StreamEvent};
 
 use crate::{Error, continuation};
+
+const KEPT: usize = 64;
 
 /// The hops of one answer, the last of them still growing.
 #[derive(Clone, Debug, Default)]
@@ -10,8 +12,8 @@ pub(super) struct Transcript {
     hops: Vec<Interaction>,
     current: Accumulator,
     begun: bool,
-    /// The first event that did not fit. The events are the caller's all the same.
-    misfit: Option<String>,
+    /// Events that did not fit. They are the caller's all the same.
+    misfits: Vec<AccumulateError>,
 }
 
 impl Transcript {
@@ -21,7 +23,10 @@ impl Transcript {
         }
         self.begun = true;
         if let Err(error) = self.current.push(event) {
-            self.misfit.get_or_insert(error.to_string());
+            // One is reason enough to distrust the whole; a few tell what is wrong.
+            if self.misfits.len() < KEPT {
+                self.misfits.push(error);
+            }
         }
     }
 
@@ -31,10 +36,14 @@ impl Transcript {
         continuation::merged(hops).unwrap_or_default()
     }
 
+    pub(super) fn misfits(&self) -> &[AccumulateError] {
+        &self.misfits
+    }
+
     /// The whole, when its stream has ended well.
     pub(super) fn finish(mut self) -> Result<Interaction, Error> {
-        if let Some(misfit) = self.misfit.take() {
-            return Err(Error::stream(misfit).with_partial(Some(self.interaction())));
+        if let Some(misfit) = self.misfits.first() {
+            return Err(Error::stream(misfit.to_string()).with_partial(Some(self.interaction())));
         }
         self.hops.push(self.current.into_interaction());
         Ok(continuation::merged(self.hops).unwrap_or_default())
