@@ -1,5 +1,6 @@
 //! What traces show, and what they must not.
 #![cfg(feature = "tracing")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
