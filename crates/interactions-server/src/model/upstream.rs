@@ -1,14 +1,19 @@
 //! `interactions`: another server of the same API, Google's included.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use interactions_client::{Client, Error, ErrorKind, EventStream};
+use interactions_client::{Backoff, Client, Error, ErrorKind, EventStream, Timeouts};
 use interactions_types::{CreateInteraction, Input, Status, StreamEvent, Target, Tool};
 use serde_json::json;
 
 use super::{Finish, Model, ModelError, ModelEvent, ModelStream, Transient, Turn};
+
+/// A model may think for long before its first word, and between two.
+const FIRST_BYTE: Duration = Duration::from_secs(600);
+const IDLE: Duration = Duration::from_secs(300);
 
 /// Passes turns on to another server, statelessly and step by step.
 ///
@@ -38,9 +43,17 @@ impl Model for Upstream {
     async fn generate(&self, turn: Turn) -> Result<ModelStream, ModelError> {
         let model = turn.model.clone();
         let request = request(turn)?;
-        let events =
-            self.client.create(request).stream().await.map_err(|error| explain(&model, &error))?;
-        Ok(translate(model, events))
+        let call = self
+            .client
+            .create(request)
+            .stream()
+            // Whether to go on with an answer that was cut is our caller's choice, like every retry
+            // beyond one: our callers retry too, and tries would multiply.
+            .automatic_continuation(false)
+            .with_retry(Backoff::default().retries(1))
+            .with_timeouts(Timeouts::default().with_first_byte(FIRST_BYTE).with_idle(IDLE));
+        let events = call.await.map_err(|error| explain(&model, &error))?;
+        Ok(translate(model, events.without_keeping()))
     }
 
     fn runs_tool(&self, tool: &Tool) -> bool {
