@@ -49,7 +49,6 @@ impl Span {
 
     pub(crate) fn error(&self, _error: &Error) {}
 
-    #[expect(clippy::unused_async, reason = "the same shape with and without the feature")]
     pub(crate) async fn watch<T>(
         &self,
         call: impl Future<Output = Result<T, Error>>,
