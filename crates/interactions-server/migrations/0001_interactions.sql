@@ -15,7 +15,8 @@ create table interactions (
     usage            text,              -- JSON object
     errors           text,              -- JSON list
     attempt          integer not null default 1,
-    owner            text,              -- who runs it, while it runs
+    crashes          integer not null default 0, -- attempts that ended without a word
+    owner            text,              -- who runs it, while it runs; null when it was handed back
     lease_until      integer,
     cancel_requested integer not null default 0,
     last_seq         integer not null default 0,

@@ -9,6 +9,7 @@ mod feed;
 mod history;
 mod journal;
 mod keeper;
+mod place;
 mod run;
 mod toolbox;
 
@@ -33,6 +34,7 @@ use crate::store::{Chunk, Lease, NewInteraction, Record, Store, Turn};
 use admission::Plan;
 use feed::Feeds;
 use journal::{Journal, Sink};
+use place::{Active, Place};
 
 pub(crate) use feed::{Following, event_seq};
 
@@ -58,14 +60,6 @@ pub(crate) struct Engine {
     tasks: TaskTracker,
     /// Ends the keepers.
     closing: CancellationToken,
-}
-
-/// A run of this process.
-#[derive(Clone, Debug)]
-struct Active {
-    /// Absent for runs that are not stored.
-    lease: Option<Lease>,
-    control: Control,
 }
 
 /// The two ways to stop a run from outside.
@@ -147,7 +141,7 @@ impl Engine {
         let id = InteractionId::new(if stored { new_id("v1_") } else { new_id("") });
         let beginning = beginning(&id, &plan.request, now);
         let mut receiver = None;
-        let (lease, sink) = if stored {
+        let (place, sink) = if stored {
             let lease = Lease::new(id.clone(), self.owner.clone(), 1);
             let mut bare = plan.request.clone();
             let secrets = self.vault.strip(&mut bare);
@@ -157,24 +151,23 @@ impl Engine {
                 bare,
                 plan.input.clone(),
                 now,
-                self.lease_end(),
+                self.config.background.lease,
             );
             new.secrets = secrets;
             new.expires = Some(now.saturating_add(millis(self.config.retention.default)));
             self.store.insert(&new).await?;
-            (
-                Some(lease.clone()),
-                Sink::stored(Arc::clone(&self.store), lease, self.feeds.open(&id)),
-            )
+            let place = self.occupy(&id, Some(&lease));
+            let sink = Sink::stored(Arc::clone(&self.store), lease, place.feed());
+            (place, sink)
         } else if live {
             let (sender, live) = mpsc::channel(LIVE_CHUNKS);
             receiver = Some(live);
-            (None, Sink::Live(sender))
+            (self.occupy(&id, None), Sink::Live(sender))
         } else {
-            (None, Sink::Nobody)
+            (self.occupy(&id, None), Sink::Nobody)
         };
         let journal = Journal::new(id.clone(), sink);
-        let (end, guard) = self.launch(lease, permit, plan, journal, beginning.clone());
+        let (end, guard) = self.launch(place, permit, plan, journal, beginning.clone());
         let guard = if stored {
             // A stored run does not die with its connection.
             guard.disarm();
@@ -188,22 +181,19 @@ impl Engine {
     /// Runs a plan in a task of its own, which outlives the connection that asked for it.
     fn launch(
         self: &Arc<Self>,
-        lease: Option<Lease>,
+        place: Place,
         permit: Option<OwnedSemaphorePermit>,
         plan: Plan,
         journal: Journal,
         beginning: Interaction,
     ) -> (oneshot::Receiver<Finished>, DropGuard) {
-        let control = Control::default();
-        let id = beginning.id.clone();
-        self.lock_active().insert(id.clone(), Active { lease, control: control.clone() });
+        let control = place.control();
         let (sender, end) = oneshot::channel();
         let engine = Arc::clone(self);
         let guard = control.cancel.clone().drop_guard();
         self.tasks.spawn(async move {
             let finished = run::run(&engine, plan, journal, beginning, control).await;
-            engine.lock_active().remove(&id);
-            engine.feeds.close(&id);
+            drop(place);
             drop(permit);
             if let Some(finished) = finished {
                 // Nobody may be waiting any more, which is fine.
@@ -275,7 +265,7 @@ impl Engine {
             }
             let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
         }
-        if let Err(error) = self.store.release(&self.owner, clock::now()).await {
+        if let Err(error) = self.store.release(&self.owner).await {
             tracing::warn!(%error, "leases could not be released; others take over when they run out");
         }
     }
@@ -297,10 +287,6 @@ impl Engine {
                 format!("{limit} interactions are running already; wait for one to end"),
             )
         })
-    }
-
-    fn lease_end(&self) -> i64 {
-        clock::now().saturating_add(millis(self.config.background.lease))
     }
 
     fn lock_active(&self) -> std::sync::MutexGuard<'_, HashMap<InteractionId, Active>> {

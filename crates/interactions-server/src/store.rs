@@ -5,6 +5,7 @@ mod sqlite;
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use interactions_types::InteractionId;
@@ -57,24 +58,26 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Asks the runner of an interaction to stop; false when it is not running.
     async fn request_cancel(&self, tenant: &str, id: &InteractionId) -> Result<bool, StoreError>;
 
-    /// Extends leases. Returns which of them ask to be cancelled and which are lost.
+    /// Extends leases until `lease_for` from the moment of the write, however long that had to wait.
+    /// Returns which of them ask to be cancelled and which are lost.
     async fn heartbeat(
         &self,
         leases: &[Lease],
-        until: i64,
+        lease_for: Duration,
     ) -> Result<Vec<(Lease, Beat)>, StoreError>;
 
-    /// Takes over running interactions whose lease has run out.
+    /// Takes over running interactions whose lease has run out, except those that `owner` itself runs:
+    /// a heartbeat that comes late is no reason to begin them again.
     async fn claim(
         &self,
         owner: &str,
-        now: i64,
-        until: i64,
+        lease_for: Duration,
+        running: &[InteractionId],
         limit: u32,
     ) -> Result<Vec<Claim>, StoreError>;
 
-    /// Gives up all leases of an owner, so that others can take over at once.
-    async fn release(&self, owner: &str, now: i64) -> Result<(), StoreError>;
+    /// Gives up all leases of an owner, so that others can take over at once. This is no crash.
+    async fn release(&self, owner: &str) -> Result<(), StoreError>;
 
     /// Erases the content of an interaction; false when there is none.
     async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError>;

@@ -12,8 +12,8 @@ use crate::clock;
 use crate::error::Refusal;
 use crate::store::{Beat, Claim, Ending, Lease, Record, StoreErrorKind};
 
-/// A run that has been begun this often is not begun again: it may be what brings the process down.
-const MOST_ATTEMPTS: u32 = 5;
+/// A run whose process has died this often is not begun again: it may be what brings the process down.
+const MOST_CRASHES: u32 = 5;
 const CLAIMS_AT_ONCE: u32 = 16;
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -30,7 +30,7 @@ pub(super) async fn keep_leases(engine: Arc<Engine>) {
             }
             continue;
         }
-        let beats = match engine.store.heartbeat(&leases, engine.lease_end()).await {
+        let beats = match engine.store.heartbeat(&leases, engine.config.background.lease).await {
             Ok(beats) => beats,
             Err(error) => {
                 tracing::warn!(%error, "leases could not be extended");
@@ -60,9 +60,10 @@ pub(super) async fn take_over(engine: Arc<Engine>) {
     let every = (engine.config.background.lease / 4)
         .clamp(Duration::from_millis(100), Duration::from_secs(5));
     loop {
+        let running = engine.running();
         let claims = engine
             .store
-            .claim(&engine.owner, clock::now(), engine.lease_end(), CLAIMS_AT_ONCE)
+            .claim(&engine.owner, engine.config.background.lease, &running, CLAIMS_AT_ONCE)
             .await;
         match claims {
             Ok(claims) => {
@@ -109,10 +110,10 @@ async fn wait(engine: &Engine, time: Duration, ends_on_closing: bool) -> bool {
 impl Engine {
     /// Starts another attempt at a run, with what the earlier ones have left.
     async fn revive(self: &Arc<Self>, claim: Claim) -> Result<(), Refusal> {
-        let Claim { lease, tenant, record, secrets, cancel_requested, .. } = claim;
-        if lease.attempt > MOST_ATTEMPTS {
+        let Claim { lease, tenant, record, secrets, cancel_requested, crashes } = claim;
+        if crashes >= MOST_CRASHES {
             return Err(Refusal::unavailable(format!(
-                "it was begun {MOST_ATTEMPTS} times and never ended"
+                "it was begun {MOST_CRASHES} times and never ended"
             )));
         }
         let Record { request: mut bare, input, created, .. } = record;
@@ -126,21 +127,23 @@ impl Engine {
         let mut plan = self.plan(bare, input)?;
         plan.history = self.history(&tenant, &plan.request).await?;
 
-        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), self.feeds.open(&lease.id));
         let logged = self.store.events_after(&lease.id, 0, u32::MAX).await?;
+        let place = self.occupy(&lease.id, Some(&lease));
+        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), place.feed());
         let journal = Journal::new(lease.id.clone(), sink).resume(&logged);
         plan.resumed = Some(Resumed { steps: journal.steps(), cancel_requested });
         let beginning = beginning(&lease.id, &plan.request, created);
         // Nobody waits for its end, so the guard that would cancel it is let go.
-        let (_, guard) = self.launch(Some(lease), None, plan, journal, beginning);
+        let (_, guard) = self.launch(place, None, plan, journal, beginning);
         guard.disarm();
         Ok(())
     }
 
     /// Ends a run that cannot be taken over.
-    async fn bury(&self, lease: &Lease, refusal: &Refusal) {
+    async fn bury(self: &Arc<Self>, lease: &Lease, refusal: &Refusal) {
         let logged = self.store.events_after(&lease.id, 0, u32::MAX).await.unwrap_or_default();
-        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), self.feeds.open(&lease.id));
+        let place = self.occupy(&lease.id, Some(lease));
+        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), place.feed());
         let mut journal = Journal::new(lease.id.clone(), sink).resume(&logged);
         let error = refusal.api_error();
         let _ = journal.stop();
@@ -156,7 +159,6 @@ impl Engine {
             updated: clock::now(),
         };
         let _ = journal.finish(interaction, ending).await;
-        self.feeds.close(&lease.id);
     }
 
     /// The steps that a run has made so far, from its log.

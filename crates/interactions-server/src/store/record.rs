@@ -1,6 +1,7 @@
 //! What goes into the store and what comes out of it.
 
 use std::fmt;
+use std::time::Duration;
 
 use interactions_types::{ApiError, CreateInteraction, InteractionId, Status, Step, Usage};
 
@@ -42,8 +43,8 @@ pub struct NewInteraction {
     pub created: i64,
     /// When it may be erased.
     pub expires: Option<i64>,
-    /// When the lease runs out unless extended.
-    pub lease_until: i64,
+    /// How long the lease holds from the moment of the write unless extended.
+    pub lease_for: Duration,
 }
 
 impl NewInteraction {
@@ -55,9 +56,9 @@ impl NewInteraction {
         request: CreateInteraction,
         input: Vec<Step>,
         created: i64,
-        lease_until: i64,
+        lease_for: Duration,
     ) -> Self {
-        Self { lease, tenant, request, secrets: None, input, created, expires: None, lease_until }
+        Self { lease, tenant, request, secrets: None, input, created, expires: None, lease_for }
     }
 }
 
@@ -140,6 +141,8 @@ pub struct Claim {
     pub secrets: Option<Vec<u8>>,
     /// Whether it should be cancelled instead of run.
     pub cancel_requested: bool,
+    /// How many earlier attempts ended without a word. Those that were handed back do not count.
+    pub crashes: u32,
 }
 
 impl fmt::Debug for Claim {

@@ -1,24 +1,24 @@
 //! The store in one SQLite file: the embedded default.
 
+mod leases;
+mod rows;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use interactions_types::{InteractionId, Status, Target};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Record, Store, StoreError,
-    StoreErrorKind, Turn,
+    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Record, Store, StoreError, Turn,
 };
 use crate::StartError;
+use rows::{column, failed, fenced, from_now, json, optional, parsed, record, signed};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -109,6 +109,7 @@ impl Store for SqliteStore {
             Some(Target::Agent(agent)) => (None, Some(String::from(agent))),
             _ => (None, None),
         };
+        let mut tx = self.write().await?;
         sqlx::query(
             "insert into interactions (id, tenant, parent, model, agent, status, background, request, secrets, input,
                                        attempt, owner, lease_until, created, updated, expires)
@@ -125,14 +126,14 @@ impl Store for SqliteStore {
         .bind(json(&new.input)?)
         .bind(new.lease.attempt)
         .bind(&new.lease.owner)
-        .bind(new.lease_until)
+        .bind(from_now(new.lease_for))
         .bind(new.created)
         .bind(new.created)
         .bind(new.expires)
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await
         .map_err(failed)?;
-        Ok(())
+        tx.commit().await.map_err(failed)
     }
 
     async fn load(&self, tenant: &str, id: &InteractionId) -> Result<Option<Record>, StoreError> {
@@ -265,88 +266,23 @@ impl Store for SqliteStore {
     async fn heartbeat(
         &self,
         leases: &[Lease],
-        until: i64,
+        lease_for: Duration,
     ) -> Result<Vec<(Lease, Beat)>, StoreError> {
-        let mut tx = self.write().await?;
-        let mut beats = Vec::with_capacity(leases.len());
-        for lease in leases {
-            let row = sqlx::query(
-                "update interactions set lease_until = ?
-                 where id = ? and owner = ? and attempt = ? and erased is null and status = 'in_progress'
-                 returning cancel_requested",
-            )
-            .bind(until)
-            .bind(lease.id.as_str())
-            .bind(&lease.owner)
-            .bind(lease.attempt)
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(failed)?;
-            let beat = match row {
-                None => Beat::Lost,
-                Some(row) if column::<bool>(&row, "cancel_requested")? => Beat::Cancel,
-                Some(_) => Beat::Held,
-            };
-            beats.push((lease.clone(), beat));
-        }
-        tx.commit().await.map_err(failed)?;
-        Ok(beats)
+        leases::heartbeat(self, leases, lease_for).await
     }
 
     async fn claim(
         &self,
         owner: &str,
-        now: i64,
-        until: i64,
+        lease_for: Duration,
+        running: &[InteractionId],
         limit: u32,
     ) -> Result<Vec<Claim>, StoreError> {
-        // Looked at by a reader first: nearly always there is nothing, and then nobody writes.
-        let orphans: Vec<String> = sqlx::query_scalar(
-            "select id from interactions
-             where status = 'in_progress' and erased is null and (lease_until is null or lease_until < ?)
-             order by created limit ?",
-        )
-        .bind(now)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed)?;
-        let mut claims = Vec::with_capacity(orphans.len());
-        for id in orphans {
-            let row = sqlx::query(
-                "update interactions set owner = ?, attempt = attempt + 1, lease_until = ?
-                 where id = ? and status = 'in_progress' and erased is null and (lease_until is null or lease_until < ?)
-                 returning *",
-            )
-            .bind(owner)
-            .bind(until)
-            .bind(&id)
-            .bind(now)
-            .fetch_optional(&self.writer)
-            .await
-            .map_err(failed)?;
-            let Some(row) = row else { continue };
-            claims.push(Claim {
-                lease: Lease::new(id.into(), owner.to_owned(), column(&row, "attempt")?),
-                tenant: column(&row, "tenant")?,
-                record: record(&row)?,
-                secrets: optional(&row, "secrets")?,
-                cancel_requested: column(&row, "cancel_requested")?,
-            });
-        }
-        Ok(claims)
+        leases::claim(self, owner, lease_for, running, limit).await
     }
 
-    async fn release(&self, owner: &str, now: i64) -> Result<(), StoreError> {
-        sqlx::query(
-            "update interactions set lease_until = ? where owner = ? and status = 'in_progress'",
-        )
-        .bind(now - 1)
-        .bind(owner)
-        .execute(&self.writer)
-        .await
-        .map_err(failed)?;
-        Ok(())
+    async fn release(&self, owner: &str) -> Result<(), StoreError> {
+        leases::release(self, owner).await
     }
 
     async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError> {
@@ -457,76 +393,6 @@ async fn append(
     .await
     .map_err(failed)?;
     Ok(())
-}
-
-fn record(row: &SqliteRow) -> Result<Record, StoreError> {
-    Ok(Record {
-        id: column::<String>(row, "id")?.into(),
-        parent: optional::<String>(row, "parent")?.map(InteractionId::from),
-        status: Status::from(column::<String>(row, "status")?),
-        request: parsed(row, "request")?.unwrap_or_default(),
-        input: parsed(row, "input")?.unwrap_or_default(),
-        output: parsed(row, "output")?.unwrap_or_default(),
-        usage: parsed(row, "usage")?,
-        errors: parsed(row, "errors")?.unwrap_or_default(),
-        last_seq: column::<i64>(row, "last_seq")?.unsigned_abs(),
-        created: column(row, "created")?,
-        updated: column(row, "updated")?,
-        erased: optional::<i64>(row, "erased")?.is_some(),
-    })
-}
-
-fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
-where
-    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
-{
-    row.try_get(name).map_err(|error| {
-        StoreError::new(StoreErrorKind::Corrupt, format!("column {name}: {error}"))
-    })
-}
-
-fn optional<'r, T>(row: &'r SqliteRow, name: &str) -> Result<Option<T>, StoreError>
-where
-    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
-{
-    column(row, name)
-}
-
-fn parsed<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<Option<T>, StoreError> {
-    let Some(text) = optional::<String>(row, name)? else {
-        return Ok(None);
-    };
-    interactions_types::decode(text.as_bytes()).map(Some).map_err(|error| {
-        StoreError::new(StoreErrorKind::Corrupt, format!("column {name}: {error}"))
-    })
-}
-
-fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error.to_string()))
-}
-
-/// SQLite's integers are signed; event numbers never come near the limit.
-fn signed(seq: u64) -> i64 {
-    i64::try_from(seq).unwrap_or(i64::MAX)
-}
-
-fn fenced(lease: &Lease) -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Fenced,
-        format!("attempt {} of {} has lost its lease", lease.attempt, lease.id),
-    )
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
-fn failed(error: sqlx::Error) -> StoreError {
-    let kind = match &error {
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
-            StoreErrorKind::Corrupt
-        }
-        _ => StoreErrorKind::Unavailable,
-    };
-    StoreError::new(kind, format!("the database failed: {error}"))
 }
 
 fn explain(path: &Path, error: &sqlx::Error) -> StartError {
