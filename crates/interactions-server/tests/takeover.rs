@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use harness::{Harness, directory};
 use interactions_server::Config;
-use interactions_types::{CreateInteraction, Status};
+use interactions_server::store::{Chunk, Lease, LoggedEvent, NewInteraction, SqliteStore, Store};
+use interactions_types::{CreateInteraction, Function, InteractionId, McpServer, Status, Step};
+use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 /// Leases run out quickly, so that takeovers do not make tests slow.
@@ -47,4 +49,94 @@ async fn a_stall_of_the_store_does_not_end_a_healthy_run() {
         .await
         .unwrap();
     assert_eq!(attempt, 1, "nobody else has begun it");
+}
+
+/// Leaves a run behind as a process does that was killed after these events.
+async fn orphan(dir: &Path, request: CreateInteraction, events: &[Value]) -> InteractionId {
+    let store = SqliteStore::open(&dir.join("interactions.db")).await.unwrap();
+    let lease = Lease::new("v1_orphan".into(), "gone".to_owned(), 1);
+    let (tenant, input) = ("default".to_owned(), vec![Step::user_text("go")]);
+    let new = NewInteraction::new(lease.clone(), tenant, request, input, 1, Duration::ZERO);
+    store.insert(&new).await.unwrap();
+    let created = json!({"event_type": "interaction.created", "interaction": {"id": "v1_orphan", "status": "in_progress"}});
+    let logged = std::iter::once(&created)
+        .chain(events)
+        .map(|event| LoggedEvent::new(event["event_type"].as_str().unwrap(), event.to_string()))
+        .collect();
+    store.append(&lease, &Chunk::new(1, logged)).await.unwrap();
+    store.close().await;
+    lease.id
+}
+
+fn call_started(index: u32, id: &str) -> Value {
+    json!({"event_type": "step.start", "index": index, "step": {"type": "function_call", "id": id, "name": "f", "arguments": {}}})
+}
+
+fn arguments(index: u32, text: &str) -> Value {
+    json!({"event_type": "step.delta", "index": index, "delta": {"type": "arguments_delta", "arguments": text}})
+}
+
+fn stopped(index: u32) -> Value {
+    json!({"event_type": "step.stop", "index": index})
+}
+
+#[tokio::test]
+async fn a_finished_call_waits_for_the_caller_after_a_takeover() {
+    let dir = directory();
+    let request = CreateInteraction::new("scripted", "f").tools(vec![Function::new("f").into()]);
+    // Its arguments are empty, and finished all the same.
+    let log = [call_started(0, "c"), arguments(0, "{}"), stopped(0)];
+    let id = orphan(&dir, request, &log).await;
+    let server = Harness::at(dir, hasty()).await;
+    let ended = server.wait(&id).await;
+    assert_eq!(ended.status, Status::RequiresAction);
+    assert_eq!(ended.pending_calls().len(), 1, "the model is not asked again: {:?}", ended.steps);
+    let answer = CreateInteraction::new(
+        "scripted",
+        vec![Step::from(ended.pending_calls()[0].result("done"))],
+    )
+    .previous_interaction_id(&id);
+    assert!(server.client.create(answer).await.unwrap().output_text().contains("done"));
+}
+
+#[tokio::test]
+async fn a_call_that_was_broken_off_is_answered_and_the_model_goes_on() {
+    let dir = directory();
+    let request = CreateInteraction::new("scripted", "f").tools(vec![Function::new("f").into()]);
+    let id = orphan(&dir, request, &[call_started(0, "c"), arguments(0, "{\"city\": \"Par")]).await;
+    let server = Harness::at(dir, hasty()).await;
+    let ended = server.wait(&id).await;
+    assert_eq!(ended.status, Status::Completed, "{ended:?}");
+    assert!(ended.pending_calls().is_empty());
+    let Some(Step::FunctionResult(result)) = ended.steps.get(2) else { panic!("{ended:?}") };
+    assert_eq!((result.call_id.as_str(), result.is_error), ("c", Some(true)));
+    assert!(ended.output_text().contains("not carried out"), "the model has read it");
+    let next = CreateInteraction::new("scripted", "thanks").previous_interaction_id(&id);
+    server.client.create(next).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_finished_call_beside_a_broken_one_is_the_only_one_that_waits() {
+    let dir = directory();
+    let request = CreateInteraction::new("scripted", "f").tools(vec![Function::new("f").into()]);
+    let log = [call_started(0, "whole"), stopped(0), call_started(1, "half"), arguments(1, "{")];
+    let id = orphan(&dir, request, &log).await;
+    let server = Harness::at(dir, hasty()).await;
+    let ended = server.wait(&id).await;
+    assert_eq!(ended.status, Status::RequiresAction);
+    let pending: Vec<_> = ended.pending_calls().iter().map(|call| call.id.to_string()).collect();
+    assert_eq!(pending, ["whole"]);
+}
+
+#[tokio::test]
+async fn an_mcp_call_that_was_broken_off_is_not_carried_out() {
+    let dir = directory();
+    let request = CreateInteraction::new("scripted", "go")
+        .tools(vec![McpServer::new().name("s").url("http://127.0.0.1:9/mcp").into()]);
+    let started = json!({"event_type": "step.start", "index": 0, "step": {"type": "mcp_server_tool_call", "id": "c", "name": "f", "server_name": "s", "arguments": {}}});
+    let id = orphan(&dir, request, &[started]).await;
+    let server = Harness::at(dir, hasty()).await;
+    let ended = server.wait(&id).await;
+    let Some(Step::McpServerToolResult(result)) = ended.steps.get(2) else { panic!("{ended:?}") };
+    assert!(result.result.to_text().contains("it was not carried out"), "{result:?}");
 }

@@ -57,6 +57,8 @@ pub(super) struct Journal {
     next_seq: u64,
     next_index: i64,
     open: Option<i64>,
+    /// Calls that are closed although their arguments are not whole.
+    broken: Vec<i64>,
     pending: Vec<LoggedEvent>,
     pending_bytes: usize,
     accumulator: Accumulator,
@@ -70,6 +72,7 @@ impl Journal {
             next_seq: 1,
             next_index: 0,
             open: None,
+            broken: Vec::new(),
             pending: Vec::new(),
             pending_bytes: 0,
             accumulator: Accumulator::new(),
@@ -92,8 +95,10 @@ impl Journal {
                 StreamEvent::StepStop(_) => self.open = None,
                 _ => {}
             }
-            // What was emitted did accumulate when it was emitted.
-            let _ = self.accumulator.push(&event);
+            let accumulated = self.accumulator.push(&event);
+            if let (StreamEvent::StepStop(stop), Err(_)) = (&event, accumulated) {
+                self.broken.push(stop.index);
+            }
         }
         self.next_seq = logged.last().map_or(0, Chunk::last_seq) + 1;
         self
@@ -137,7 +142,33 @@ impl Journal {
         let Some(index) = self.open.take() else {
             return Ok(());
         };
-        self.record(StepStop::new(index).into())
+        let stopped = self.record(StepStop::new(index).into());
+        if stopped.is_err() {
+            self.broken.push(index);
+        }
+        stopped
+    }
+
+    /// Ends the open step before it is whole.
+    pub(super) fn break_off(&mut self) {
+        let open = self.open;
+        if self.stop().is_ok() {
+            self.broken.extend(open);
+        }
+    }
+
+    /// The calls that were broken off since the last time.
+    pub(super) fn take_broken(&mut self) -> Vec<Step> {
+        if self.broken.is_empty() {
+            return Vec::new();
+        }
+        // A step's index is its position: this journal has counted them.
+        let broken: Vec<usize> = std::mem::take(&mut self.broken)
+            .into_iter()
+            .filter_map(|index| usize::try_from(index).ok())
+            .collect();
+        let steps = self.steps().into_iter().enumerate();
+        steps.filter(|(at, _)| broken.contains(at)).map(|(_, step)| step).collect()
     }
 
     pub(super) fn error(&mut self, error: ApiError) {

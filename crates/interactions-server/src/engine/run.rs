@@ -340,35 +340,61 @@ impl Run<'_> {
         let Some(resumed) = self.plan.resumed.take() else {
             return Ok(None);
         };
-        if self.journal.is_open() {
-            let _ = self.journal.stop();
-        }
-        let answered: HashSet<&CallId> = resumed
+        self.journal.break_off();
+        let mut answered: HashSet<CallId> = resumed
             .steps
             .iter()
             .filter_map(|step| match step {
-                Step::McpServerToolResult(result) => Some(&result.call_id),
+                Step::FunctionResult(result) => Some(result.call_id.clone()),
+                Step::McpServerToolResult(result) => Some(result.call_id.clone()),
                 _ => None,
             })
             .collect();
+        // Nobody must carry out a call whose arguments are not whole, neither the caller nor this server.
+        answered.extend(self.answer_broken("the server was restarted"));
         let mut again = Vec::new();
+        let mut waiting = false;
         for step in &resumed.steps {
-            if let Step::McpServerToolCall(call) = step
-                && !answered.contains(&call.id)
-            {
-                if self.toolbox.is_repeatable(&call.server_name, &call.name) {
+            match step {
+                // Only the ending of the run was missing: it stops for the caller.
+                Step::FunctionCall(call) => waiting |= !answered.contains(&call.id),
+                Step::McpServerToolCall(call) if answered.contains(&call.id) => {}
+                Step::McpServerToolCall(call)
+                    if self.toolbox.is_repeatable(&call.server_name, &call.name) =>
+                {
                     again.push(call.clone());
-                } else {
+                }
+                Step::McpServerToolCall(call) => {
                     let unknown = "Error: the server was restarted while this tool ran; its outcome is unknown.";
                     write_result(&mut self.journal, call, unknown.into());
                 }
+                _ => {}
             }
         }
         self.journal.flush().await?;
         self.carry_out(again).await?;
-        // Function calls end a run; if the last step is one, only the ending was missing.
-        let waiting = matches!(resumed.steps.last(), Some(Step::FunctionCall(call)) if !call.arguments.is_empty());
         Ok(waiting.then_some(Verdict::RequiresAction))
+    }
+
+    /// Answers calls whose arguments are not whole, so that they are pending for nobody.
+    fn answer_broken(&mut self, why: &str) -> Vec<CallId> {
+        let text = format!("Error: {why} before this call was complete; it was not carried out.");
+        let mut answered = Vec::new();
+        for step in self.journal.take_broken() {
+            match step {
+                Step::FunctionCall(call) => {
+                    self.journal.start(call.error(text.clone()));
+                    let _ = self.journal.stop();
+                    answered.push(call.id);
+                }
+                Step::McpServerToolCall(call) => {
+                    write_result(&mut self.journal, &call, text.clone().into());
+                    answered.push(call.id);
+                }
+                _ => {}
+            }
+        }
+        answered
     }
 
     fn add_usage(&mut self, usage: Option<&Usage>) {
