@@ -9,6 +9,7 @@ mod feed;
 mod history;
 mod journal;
 mod keeper;
+mod nesting;
 mod place;
 mod run;
 mod toolbox;
@@ -211,38 +212,43 @@ impl Engine {
 
     /// Stops a running interaction and returns how it then stands.
     pub(crate) async fn cancel(&self, tenant: &str, id: &InteractionId) -> Result<Record, Refusal> {
-        let record = self.load(tenant, id).await?;
-        match record.status {
-            Status::Cancelled => return Ok(record),
-            ref running if running.is_running() => {}
+        match self.status(tenant, id).await? {
+            Status::Cancelled => {}
+            running if running.is_running() => self.stop(tenant, id).await?,
             status => {
                 return Err(Refusal::precondition(format!(
                     "interaction {id} is {status} and can no longer be cancelled"
                 )));
             }
         }
+        self.load(tenant, id).await
+    }
+
+    /// Erases an interaction, cancelling it first if it runs.
+    pub(crate) async fn delete(&self, tenant: &str, id: &InteractionId) -> Result<(), Refusal> {
+        if self.status(tenant, id).await?.is_running() {
+            self.stop(tenant, id).await?;
+        }
+        if self.store.erase(tenant, id, clock::now()).await? { Ok(()) } else { Err(unknown(id)) }
+    }
+
+    /// Asks a run to end and waits for it, but not for ever.
+    async fn stop(&self, tenant: &str, id: &InteractionId) -> Result<(), Refusal> {
         self.store.request_cancel(tenant, id).await?;
         let local = self.lock_active().get(id).map(|active| active.control.cancel.clone());
         if let Some(cancel) = local {
             cancel.cancel();
         }
         let deadline = tokio::time::Instant::now() + CANCEL_PATIENCE;
-        loop {
-            let record = self.load(tenant, id).await?;
-            if !record.status.is_running() || tokio::time::Instant::now() > deadline {
-                return Ok(record);
-            }
+        while self.status(tenant, id).await?.is_running() && tokio::time::Instant::now() < deadline
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        Ok(())
     }
 
-    /// Erases an interaction, cancelling it first if it runs.
-    pub(crate) async fn delete(&self, tenant: &str, id: &InteractionId) -> Result<(), Refusal> {
-        let record = self.load(tenant, id).await?;
-        if record.status.is_running() {
-            self.cancel(tenant, id).await?;
-        }
-        if self.store.erase(tenant, id, clock::now()).await? { Ok(()) } else { Err(unknown(id)) }
+    async fn status(&self, tenant: &str, id: &InteractionId) -> Result<Status, Refusal> {
+        self.store.status(tenant, id).await?.ok_or_else(|| unknown(id))
     }
 
     /// Follows the events of a stored interaction after number `seq`.

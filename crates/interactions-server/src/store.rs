@@ -8,10 +8,10 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use interactions_types::InteractionId;
+use interactions_types::{InteractionId, Status};
 
 pub use record::{
-    Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Record, Turn,
+    Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Record, Summary, Turn,
 };
 pub use sqlite::SqliteStore;
 pub(crate) use sqlite::sqlite_path;
@@ -27,6 +27,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Reads an interaction. Erased ones come as tombstones.
     async fn load(&self, tenant: &str, id: &InteractionId) -> Result<Option<Record>, StoreError>;
+
+    /// Reads only where an interaction is in its life; `None` when there is none or it is erased.
+    async fn status(&self, tenant: &str, id: &InteractionId) -> Result<Option<Status>, StoreError>;
 
     /// Reads the turns from `head` up to the root, at most `depth` of them.
     async fn chain(
@@ -83,7 +86,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError>;
 
     /// Lists interactions, newest first.
-    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Record>, StoreError>;
+    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Summary>, StoreError>;
 
     /// Erases interactions whose time is over; returns how many.
     async fn expire(&self, now: i64) -> Result<u64, StoreError>;
@@ -108,7 +111,7 @@ pub enum Beat {
 }
 
 /// Why the store could not do its work.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreError {
     kind: StoreErrorKind,
     message: String,

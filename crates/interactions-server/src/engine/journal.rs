@@ -11,6 +11,7 @@ use interactions_types::{
 use tokio::sync::{broadcast, mpsc};
 
 use super::feed::event_id;
+use super::nesting::{DEEPEST, Nesting};
 use crate::store::{Chunk, Ending, Lease, LoggedEvent, Store, StoreErrorKind};
 
 /// A chunk is committed when it has this many events or bytes, or when the model pauses.
@@ -59,6 +60,9 @@ pub(super) struct Journal {
     open: Option<i64>,
     /// Calls that are closed although their arguments are not whole.
     broken: Vec<i64>,
+    /// The argument text of the open call.
+    arguments: Nesting,
+    too_deep: bool,
     pending: Vec<LoggedEvent>,
     pending_bytes: usize,
     accumulator: Accumulator,
@@ -73,6 +77,8 @@ impl Journal {
             next_index: 0,
             open: None,
             broken: Vec::new(),
+            arguments: Nesting::default(),
+            too_deep: false,
             pending: Vec::new(),
             pending_bytes: 0,
             accumulator: Accumulator::new(),
@@ -123,15 +129,30 @@ impl Journal {
 
     pub(super) fn start(&mut self, step: impl Into<Step>) {
         let index = self.next_index;
-        self.next_index += 1;
-        self.open = Some(index);
         self.emit(StepStart::new(index, step).into());
+        if !self.too_deep {
+            self.next_index += 1;
+            self.open = Some(index);
+            self.arguments = Nesting::default();
+        }
     }
 
     pub(super) fn delta(&mut self, delta: impl Into<Delta>) {
-        if let Some(index) = self.open {
-            self.emit(StepDelta::new(index, delta).into());
+        let Some(index) = self.open else {
+            return;
+        };
+        let delta = delta.into();
+        if let Delta::Arguments(more) = &delta {
+            let levels = self.arguments.read(more.arguments.as_deref().unwrap_or_default());
+            // They stand in a step in an event.
+            self.too_deep |= levels + 2 > DEEPEST;
         }
+        self.emit(StepDelta::new(index, delta).into());
+    }
+
+    /// Whether something was left out because it is nested too deeply to be read back.
+    pub(super) fn is_too_deep(&self) -> bool {
+        self.too_deep
     }
 
     /// Ends the open step.
@@ -184,14 +205,21 @@ impl Journal {
         let _ = self.record(event);
     }
 
+    /// Takes an event in, or leaves it out when nobody could read it back.
     fn record(&mut self, mut event: StreamEvent) -> Result<(), AccumulateError> {
         let seq = self.next_seq + self.pending.len() as u64;
         if matches!(self.sink, Sink::Stored { .. }) {
             event = event.with_event_id(event_id(seq));
         }
-        let accumulated = self.accumulator.push(&event);
         // Every event type serialises to JSON: its fields are strings, numbers, maps and lists.
         let json = serde_json::to_string(&event).unwrap_or_default();
+        if matches!(event, StreamEvent::StepStart(_) | StreamEvent::StepDelta(_)) {
+            self.too_deep |= Nesting::of(&json) > DEEPEST;
+            if self.too_deep {
+                return Ok(());
+            }
+        }
+        let accumulated = self.accumulator.push(&event);
         self.pending_bytes += json.len();
         self.pending.push(LoggedEvent::new(event.kind(), json));
         accumulated

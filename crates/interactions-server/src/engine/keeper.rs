@@ -110,13 +110,13 @@ async fn wait(engine: &Engine, time: Duration, ends_on_closing: bool) -> bool {
 impl Engine {
     /// Starts another attempt at a run, with what the earlier ones have left.
     async fn revive(self: &Arc<Self>, claim: Claim) -> Result<(), Refusal> {
-        let Claim { lease, tenant, record, secrets, cancel_requested, crashes } = claim;
+        let Claim { lease, tenant, record, secrets, cancel_requested, crashes, .. } = claim;
         if crashes >= MOST_CRASHES {
             return Err(Refusal::unavailable(format!(
                 "it was begun {MOST_CRASHES} times and never ended"
             )));
         }
-        let Record { request: mut bare, input, created, .. } = record;
+        let Record { request: mut bare, input, created, .. } = record?;
         if let Some(sealed) = secrets
             && !self.vault.restore(&mut bare, &sealed)
         {

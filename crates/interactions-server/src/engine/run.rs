@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::admission::Plan;
 use super::journal::{Halted, Journal};
+use super::nesting::{DEEPEST, Nesting};
 use super::toolbox::{Route, Toolbox};
 use super::{Control, Engine, Finished, history, named, new_id};
 use crate::clock;
@@ -238,6 +239,11 @@ impl Run<'_> {
                 }
                 None => break,
             }
+            if self.journal.is_too_deep() {
+                self.add_usage(usage.as_ref());
+                let why = format!("the model's answer is nested more than {DEEPEST} levels deep");
+                return Err(ModelError::permanent("api_error", why).into());
+            }
             debug_assert!(!stream.is_terminated(), "a finished stream is not asked again");
         }
         self.add_usage(usage.as_ref());
@@ -450,6 +456,12 @@ fn write_result(
     call: &McpServerToolCall,
     output: interactions_types::ToolOutput,
 ) {
+    // It stands in a delta in an event.
+    let output = if Nesting::of_value(&output) + 2 > DEEPEST {
+        format!("Error: the result of `{}` is nested too deeply to be read.", call.name).into()
+    } else {
+        output
+    };
     let shell = json!({
         "type": "mcp_server_tool_result",
         "call_id": call.id,
@@ -475,5 +487,27 @@ async fn interruptible<F: Future>(control: &Control, work: F) -> Result<F::Outpu
         () = control.abandon.cancelled() => Err(Stop::Halted(Halted::Abandoned)),
         () = control.cancel.cancelled() => Err(Stop::Cancelled),
         done = work => Ok(done),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use interactions_types::ToolOutput;
+    use serde_json::Value;
+
+    use super::super::journal::Sink;
+    use super::*;
+
+    #[test]
+    fn results_that_nobody_could_read_back_become_an_error_for_the_model() {
+        let mut journal = Journal::new("i".into(), Sink::Nobody);
+        let call = McpServerToolCall::new("c", "f", "s", JsonObject::new());
+        let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        write_result(&mut journal, &call, ToolOutput::Other(nested(200)));
+        write_result(&mut journal, &call, ToolOutput::Other(nested(50)));
+        let steps = serde_json::to_value(journal.steps()).unwrap();
+        let text = steps[0]["result"].as_str().unwrap();
+        assert!(text.contains("nested too deeply"), "{text}");
+        assert!(matches!(steps[1]["result"], Value::Array(_)));
     }
 }

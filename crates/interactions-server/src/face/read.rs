@@ -15,7 +15,7 @@ use super::{Face, stream};
 use crate::clock;
 use crate::engine::{event_seq, shown};
 use crate::error::Refusal;
-use crate::store::{Page, Record};
+use crate::store::{Page, Record, Summary};
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -134,19 +134,20 @@ pub(super) async fn list(
 }
 
 /// One line of the list: the id, which is all that Google sends, and what people want to see beside it.
-fn entry(record: Record) -> Value {
+fn entry(summary: Summary) -> Value {
     let mut entry = json!({
-        "id": record.id,
-        "status": record.status,
-        "created": clock::rfc3339(record.created),
-        "updated": clock::rfc3339(record.updated),
+        "id": summary.id,
+        "status": summary.status,
+        "created": clock::rfc3339(summary.created),
+        "updated": clock::rfc3339(summary.updated),
     });
-    match record.request.named_target() {
-        Some(interactions_types::Target::Model(model)) => entry["model"] = json!(model),
-        Some(interactions_types::Target::Agent(agent)) => entry["agent"] = json!(agent),
-        _ => {}
+    if let Some(model) = summary.model {
+        entry["model"] = json!(model);
     }
-    if let Some(parent) = record.parent {
+    if let Some(agent) = summary.agent {
+        entry["agent"] = json!(agent);
+    }
+    if let Some(parent) = summary.parent {
         entry["previous_interaction_id"] = json!(parent);
     }
     entry

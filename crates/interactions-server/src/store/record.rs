@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::StoreError;
 use interactions_types::{ApiError, CreateInteraction, InteractionId, Status, Step, Usage};
 
 /// The right to run one interaction, held by one runner at a time.
@@ -101,6 +102,26 @@ pub struct Record {
     pub erased: bool,
 }
 
+/// What a list shows of an interaction. It can be read however large or damaged the content is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Its id.
+    pub id: InteractionId,
+    /// The interaction that it continues.
+    pub parent: Option<InteractionId>,
+    /// The model that was asked, if one was.
+    pub model: Option<String>,
+    /// The agent that was asked, if one was.
+    pub agent: Option<String>,
+    /// Where it is in its life.
+    pub status: Status,
+    /// When it was created, in milliseconds since 1970.
+    pub created: i64,
+    /// When it last changed.
+    pub updated: i64,
+}
+
 /// One turn of a conversation's history.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -135,8 +156,10 @@ pub struct Claim {
     pub lease: Lease,
     /// Whose it is.
     pub tenant: String,
-    /// The interaction.
-    pub record: Record,
+    /// What is known of the interaction in any case.
+    pub summary: Summary,
+    /// The interaction; one that cannot be read must not keep others from being taken over.
+    pub record: Result<Record, StoreError>,
     /// Encrypted secrets of the request.
     pub secrets: Option<Vec<u8>>,
     /// Whether it should be cancelled instead of run.

@@ -15,10 +15,11 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Record, Store, StoreError, Turn,
+    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Record, Store, StoreError,
+    Summary, Turn,
 };
 use crate::StartError;
-use rows::{column, failed, fenced, from_now, json, optional, parsed, record, signed};
+use rows::{column, failed, fenced, from_now, json, optional, parsed, record, signed, summary};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -144,6 +145,18 @@ impl Store for SqliteStore {
             .await
             .map_err(failed)?;
         row.as_ref().map(record).transpose()
+    }
+
+    async fn status(&self, tenant: &str, id: &InteractionId) -> Result<Option<Status>, StoreError> {
+        let status: Option<String> = sqlx::query_scalar(
+            "select status from interactions where id = ? and tenant = ? and erased is null",
+        )
+        .bind(id.as_str())
+        .bind(tenant)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(failed)?;
+        Ok(status.map(Status::from))
     }
 
     async fn chain(
@@ -313,13 +326,13 @@ impl Store for SqliteStore {
         Ok(true)
     }
 
-    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Summary>, StoreError> {
         let (created, id) = match &page.before {
             Some((created, id)) => (Some(*created), Some(id.as_str())),
             None => (None, None),
         };
         let rows = sqlx::query(
-            "select * from interactions
+            "select id, parent, model, agent, status, created, updated from interactions
              where tenant = ?1 and erased is null
                and (?2 is null or (created, id) < (?2, ?3))
                and (?4 is null or status = ?4)
@@ -335,7 +348,7 @@ impl Store for SqliteStore {
         .fetch_all(&self.readers)
         .await
         .map_err(failed)?;
-        rows.iter().map(record).collect()
+        rows.iter().map(summary).collect()
     }
 
     async fn expire(&self, now: i64) -> Result<u64, StoreError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use interactions_types::InteractionId;
 
-use super::rows::{column, failed, from_now, json, optional, record};
+use super::rows::{column, failed, from_now, json, optional, record, summary};
 use super::{Beat, Claim, Lease, SqliteStore, StoreError};
 use crate::clock;
 
@@ -90,7 +90,8 @@ pub(super) async fn claim(
             Ok(Claim {
                 lease: Lease::new(id, owner.to_owned(), column(row, "attempt")?),
                 tenant: column(row, "tenant")?,
-                record: record(row)?,
+                summary: summary(row)?,
+                record: record(row),
                 secrets: optional(row, "secrets")?,
                 cancel_requested: column(row, "cancel_requested")?,
                 crashes: column(row, "crashes")?,

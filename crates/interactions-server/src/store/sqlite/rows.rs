@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite};
 
-use super::super::{Lease, Record, StoreError, StoreErrorKind};
+use super::super::{Lease, Record, StoreError, StoreErrorKind, Summary};
 use crate::clock;
 
 pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
@@ -25,6 +25,18 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record, StoreError> {
         created: column(row, "created")?,
         updated: column(row, "updated")?,
         erased: optional::<i64>(row, "erased")?.is_some(),
+    })
+}
+
+pub(super) fn summary(row: &SqliteRow) -> Result<Summary, StoreError> {
+    Ok(Summary {
+        id: column::<String>(row, "id")?.into(),
+        parent: optional::<String>(row, "parent")?.map(InteractionId::from),
+        model: optional(row, "model")?,
+        agent: optional(row, "agent")?,
+        status: Status::from(column::<String>(row, "status")?),
+        created: column(row, "created")?,
+        updated: column(row, "updated")?,
     })
 }
 
