@@ -82,6 +82,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Gives up all leases of an owner, so that others can take over at once. This is no crash.
     async fn release(&self, owner: &str) -> Result<(), StoreError>;
 
+    /// Gives up one lease, so that the run can be taken over at once. This is no crash.
+    async fn hand_back(&self, lease: &Lease) -> Result<(), StoreError>;
+
     /// Erases the content of an interaction; false when there is none.
     async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError>;
 

@@ -3,11 +3,16 @@
 mod harness;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
+use harness::hooked::Hooked;
 use harness::{Harness, directory};
-use interactions_server::Config;
-use interactions_server::store::{Chunk, Lease, LoggedEvent, NewInteraction, SqliteStore, Store};
+use interactions_server::store::{
+    Chunk, Lease, LoggedEvent, NewInteraction, SqliteStore, Store, StoreError, StoreErrorKind,
+};
+use interactions_server::{Config, Server};
 use interactions_types::{CreateInteraction, Function, InteractionId, McpServer, Status, Step};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
@@ -139,4 +144,79 @@ async fn an_mcp_call_that_was_broken_off_is_not_carried_out() {
     let ended = server.wait(&id).await;
     let Some(Step::McpServerToolResult(result)) = ended.steps.get(2) else { panic!("{ended:?}") };
     assert!(result.result.to_text().contains("it was not carried out"), "{result:?}");
+}
+
+/// A server whose store fails the first calls of `method`.
+async fn with_faults(dir: &Path, method: &'static str, faults: u32) -> Harness {
+    let left = AtomicU32::new(faults);
+    let store = Hooked::open(dir, move |called| {
+        let fails = called == method
+            && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
+        let answer = if fails {
+            Err(StoreError::new(StoreErrorKind::Unavailable, "the disk is away"))
+        } else {
+            Ok(())
+        };
+        std::future::ready(answer).boxed()
+    })
+    .await;
+    let mut config = hasty();
+    config.data_dir = Some(dir.to_owned());
+    let server = Server::builder(config).store(store).build().await.unwrap();
+    Harness::around(server, dir.to_owned())
+}
+
+#[tokio::test]
+async fn a_passing_fault_of_the_store_does_not_bury_a_run() {
+    let dir = directory();
+    let log = [stopped(7)];
+    let id = orphan(&dir, CreateInteraction::new("scripted", "go"), &log).await;
+    // More often than a run may crash.
+    let server = with_faults(&dir, "events_after", 7).await;
+    let mut status = server.client.get(&id).await.map(|interaction| interaction.status);
+    for _ in 0..300 {
+        if matches!(&status, Ok(status) if !status.is_running()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        status = server.client.get(&id).await.map(|interaction| interaction.status);
+    }
+    assert_eq!(status.unwrap(), Status::Completed);
+}
+
+#[tokio::test]
+async fn a_run_that_is_given_up_ends_its_log_as_it_should() {
+    let dir = directory();
+    let id = orphan(&dir, CreateInteraction::new("scripted", "go"), &[call_started(0, "c")]).await;
+    let database = database(&dir).await;
+    sqlx::query("update interactions set crashes = 5").execute(&database).await.unwrap();
+    let server = with_faults(&dir, "events_after", 1).await;
+    let mut ended = None;
+    for _ in 0..200 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        ended = server.client.get(&id).await.ok().filter(|ended| !ended.status.is_running());
+        if ended.is_some() {
+            break;
+        }
+    }
+    let ended = ended.unwrap();
+    assert_eq!(ended.status, Status::Failed);
+    assert!(ended.errors.unwrap()[0].message.as_deref().unwrap().contains("5 times"));
+    let (_, text) = server.raw("GET", &format!("/v1/interactions/{id}?stream=true"), "").await;
+    let text = text.as_str().unwrap();
+    let kinds: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    let expected = [
+        "interaction.created",
+        "step.start",
+        "step.stop",
+        "error",
+        "interaction.completed",
+        "done",
+    ];
+    assert_eq!(kinds, expected, "{text}");
+    let last = text.lines().rev().filter_map(|line| line.strip_prefix("data: ")).nth(1).unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    let last = &last["interaction"];
+    assert_eq!((&last["model"], &last["object"]), (&json!("scripted"), &json!("interaction")));
+    assert_eq!(last["created"], "1970-01-01T00:00:00Z");
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interactions_types::{InteractionId, StreamEvent};
+use interactions_types::{Interaction, InteractionId, Status, StreamEvent};
 
 use super::admission::Resumed;
 use super::journal::{Journal, Sink};
 use super::{Engine, beginning};
 use crate::clock;
 use crate::error::Refusal;
-use crate::store::{Beat, Claim, Ending, Lease, Record, StoreErrorKind};
+use crate::store::{Beat, Claim, Ending, Lease, Record, StoreError, StoreErrorKind, Summary};
 
 /// A run whose process has died this often is not begun again: it may be what brings the process down.
 const MOST_CRASHES: u32 = 5;
@@ -68,12 +68,7 @@ pub(super) async fn take_over(engine: Arc<Engine>) {
         match claims {
             Ok(claims) => {
                 for claim in claims {
-                    let lease = claim.lease.clone();
-                    tracing::info!(id = %lease.id, attempt = lease.attempt, "taking over a run");
-                    if let Err(refusal) = engine.revive(claim).await {
-                        tracing::warn!(id = %lease.id, reason = refusal.message, "the run cannot be taken over");
-                        engine.bury(&lease, &refusal).await;
-                    }
+                    engine.take(claim).await;
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot look for runs to take over"),
@@ -107,22 +102,66 @@ async fn wait(engine: &Engine, time: Duration, ends_on_closing: bool) -> bool {
     }
 }
 
+/// Why a run was not taken over.
+enum Obstacle {
+    /// Later it may work.
+    Passing(String),
+    /// It will never work.
+    Lasting(Refusal),
+}
+
+impl From<Refusal> for Obstacle {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.status {
+            http::StatusCode::SERVICE_UNAVAILABLE => Self::Passing(refusal.message),
+            _ => Self::Lasting(refusal),
+        }
+    }
+}
+
+impl From<StoreError> for Obstacle {
+    fn from(error: StoreError) -> Self {
+        match error.kind() {
+            StoreErrorKind::Corrupt => Self::Lasting(error.into()),
+            _ => Self::Passing(error.to_string()),
+        }
+    }
+}
+
 impl Engine {
+    /// Goes on with a run that was claimed, or ends it, or leaves it for later.
+    async fn take(self: &Arc<Self>, claim: Claim) {
+        let (lease, summary) = (claim.lease.clone(), claim.summary.clone());
+        tracing::info!(id = %lease.id, attempt = lease.attempt, "taking over a run");
+        let why = match self.revive(claim).await {
+            Ok(()) => return,
+            Err(Obstacle::Passing(why)) => why,
+            Err(Obstacle::Lasting(refusal)) => {
+                tracing::warn!(id = %lease.id, reason = refusal.message, "the run cannot be taken over");
+                match self.bury(&lease, &summary, &refusal).await {
+                    Ok(()) => return,
+                    Err(error) => error.to_string(),
+                }
+            }
+        };
+        tracing::warn!(id = %lease.id, why, "the run cannot be taken over yet");
+        if let Err(error) = self.store.hand_back(&lease).await {
+            tracing::warn!(id = %lease.id, %error, "its lease has to run out first");
+        }
+    }
+
     /// Starts another attempt at a run, with what the earlier ones have left.
-    async fn revive(self: &Arc<Self>, claim: Claim) -> Result<(), Refusal> {
+    async fn revive(self: &Arc<Self>, claim: Claim) -> Result<(), Obstacle> {
+        let never = |why: String| Obstacle::Lasting(Refusal::unavailable(why));
         let Claim { lease, tenant, record, secrets, cancel_requested, crashes, .. } = claim;
         if crashes >= MOST_CRASHES {
-            return Err(Refusal::unavailable(format!(
-                "it was begun {MOST_CRASHES} times and never ended"
-            )));
+            return Err(never(format!("it was begun {MOST_CRASHES} times and never ended")));
         }
         let Record { request: mut bare, input, created, .. } = record?;
         if let Some(sealed) = secrets
             && !self.vault.restore(&mut bare, &sealed)
         {
-            return Err(Refusal::unavailable(
-                "its secrets cannot be opened with this server's key",
-            ));
+            return Err(never("its secrets cannot be opened with this server's key".to_owned()));
         }
         let mut plan = self.plan(bare, input)?;
         plan.history = self.history(&tenant, &plan.request).await?;
@@ -139,26 +178,43 @@ impl Engine {
         Ok(())
     }
 
-    /// Ends a run that cannot be taken over.
-    async fn bury(self: &Arc<Self>, lease: &Lease, refusal: &Refusal) {
-        let logged = self.store.events_after(&lease.id, 0, u32::MAX).await.unwrap_or_default();
+    /// Ends a run that cannot be taken over. Its request may be unreadable.
+    async fn bury(
+        self: &Arc<Self>,
+        lease: &Lease,
+        summary: &Summary,
+        refusal: &Refusal,
+    ) -> Result<(), StoreError> {
+        let logged = self.store.events_after(&lease.id, 0, u32::MAX).await?;
         let place = self.occupy(&lease.id, Some(lease));
         let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), place.feed());
         let mut journal = Journal::new(lease.id.clone(), sink).resume(&logged);
-        let error = refusal.api_error();
+        let mut interaction = Interaction::new(&lease.id, Status::InProgress).object("interaction");
+        interaction.model = summary.model.as_deref().map(Into::into);
+        interaction.agent = summary.agent.as_deref().map(Into::into);
+        interaction.created = Some(clock::rfc3339(summary.created));
+        interaction.previous_interaction_id.clone_from(&summary.parent);
+        if !journal.has_begun() {
+            journal.created(interaction.clone());
+            journal.status(Status::InProgress);
+        }
         let _ = journal.stop();
+        let error = refusal.api_error();
         journal.error(error.clone());
-        let mut interaction =
-            interactions_types::Interaction::new(&lease.id, interactions_types::Status::Failed);
+        let updated = clock::now();
+        interaction.status = Status::Failed;
+        interaction.updated = Some(clock::rfc3339(updated));
         interaction.errors = Some(vec![error.clone()]);
         let ending = Ending {
-            status: interactions_types::Status::Failed,
+            status: Status::Failed,
             output: journal.steps(),
             usage: None,
             errors: vec![error],
-            updated: clock::now(),
+            updated,
         };
+        // If this comes to nothing, the lease runs out and it is tried again.
         let _ = journal.finish(interaction, ending).await;
+        Ok(())
     }
 
     /// The steps that a run has made so far, from its log.

@@ -298,6 +298,10 @@ impl Store for SqliteStore {
         leases::release(self, owner).await
     }
 
+    async fn hand_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        leases::hand_back(self, lease).await
+    }
+
     async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let done = sqlx::query(

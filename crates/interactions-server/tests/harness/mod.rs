@@ -6,6 +6,8 @@
     reason = "shared by the tests, where a failed set-up must end the test"
 )]
 
+pub mod hooked;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

@@ -111,3 +111,17 @@ pub(super) async fn release(store: &SqliteStore, owner: &str) -> Result<(), Stor
     .map_err(failed)?;
     Ok(())
 }
+
+pub(super) async fn hand_back(store: &SqliteStore, lease: &Lease) -> Result<(), StoreError> {
+    sqlx::query(
+        "update interactions set owner = null, lease_until = null
+         where id = ? and owner = ? and attempt = ? and status = 'in_progress'",
+    )
+    .bind(lease.id.as_str())
+    .bind(&lease.owner)
+    .bind(lease.attempt)
+    .execute(&store.writer)
+    .await
+    .map_err(failed)?;
+    Ok(())
+}
