@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures::FutureExt;
 use harness::hooked::Hooked;
 use harness::{Harness, directory};
+use interactions_server::model::{Model, ModelError, ModelStream, Turn};
 use interactions_server::store::{
     Chunk, Lease, LoggedEvent, NewInteraction, SqliteStore, Store, StoreError, StoreErrorKind,
 };
@@ -219,4 +221,37 @@ async fn a_run_that_is_given_up_ends_its_log_as_it_should() {
     let last = &last["interaction"];
     assert_eq!((&last["model"], &last["object"]), (&json!("scripted"), &json!("interaction")));
     assert_eq!(last["created"], "1970-01-01T00:00:00Z");
+}
+
+/// A model with a bug.
+#[derive(Debug)]
+struct Buggy;
+
+#[async_trait]
+impl Model for Buggy {
+    async fn generate(&self, _: Turn) -> Result<ModelStream, ModelError> {
+        panic!("a bug");
+    }
+
+    fn label(&self) -> String {
+        "buggy".to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_panics_ends_as_failed_and_frees_its_place() {
+    let dir = directory();
+    let mut config = hasty();
+    config.data_dir = Some(dir.clone());
+    config.background.lease = Duration::from_millis(200);
+    config.limits.concurrent_runs = 1;
+    let server = Server::builder(config).model("buggy", Buggy).build().await.unwrap();
+    let server = Harness::around(server, dir);
+    let unstored = CreateInteraction::new("buggy", "go").store(false);
+    assert_eq!(server.client.create(unstored).await.unwrap_err().status(), Some(503));
+    let background = CreateInteraction::new("buggy", "go").background(true);
+    let started = server.client.create(background).await.unwrap();
+    let ended = server.wait(&started.id).await;
+    assert_eq!(ended.status, Status::Failed);
+    server.client.create(CreateInteraction::new("scripted", "hi")).await.unwrap();
 }

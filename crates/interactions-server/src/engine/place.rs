@@ -39,6 +39,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(id = %self.id, "a run broke down; if it is stored, it is tried again");
+        }
         let mut active = self.engine.lock_active();
         // A later attempt may stand here by now; it keeps its place and its feed.
         if active.get(&self.id).is_some_and(|active| active.lease == self.lease) {
