@@ -34,7 +34,7 @@ use crate::secrets::{Vault, random};
 use crate::store::{Chunk, Lease, NewInteraction, Record, Store, Turn};
 use admission::Plan;
 use feed::Feeds;
-use journal::{Journal, Sink};
+use journal::{Birth, Journal, Sink};
 use place::{Active, Place};
 
 pub(crate) use feed::{Following, event_seq};
@@ -141,9 +141,10 @@ impl Engine {
         let now = clock::now();
         let id = InteractionId::new(if stored { new_id("v1_") } else { new_id("") });
         let beginning = beginning(&id, &plan.request, now);
-        let mut receiver = None;
-        let (place, sink) = if stored {
-            let lease = Lease::new(id.clone(), self.owner.clone(), 1);
+        let place = self
+            .occupy(&id, stored.then(|| Lease::new(id.clone(), self.owner.clone(), 1)).as_ref());
+        let (mut receiver, mut birth) = (None, None);
+        let sink = if let Some(lease) = place.lease() {
             let mut bare = plan.request.clone();
             let secrets = self.vault.strip(&mut bare);
             let mut new = NewInteraction::new(
@@ -156,25 +157,29 @@ impl Engine {
             );
             new.secrets = secrets;
             new.expires = Some(now.saturating_add(millis(self.config.retention.default)));
-            self.store.insert(&new).await?;
-            let place = self.occupy(&id, Some(&lease));
-            let sink = Sink::stored(Arc::clone(&self.store), lease, place.feed());
-            (place, sink)
+            let (told, stored) = oneshot::channel();
+            birth = Some(stored);
+            let unborn = Birth { new, born: place.born(), told };
+            Sink::unborn(Arc::clone(&self.store), lease.clone(), place.feed(), unborn)
         } else if live {
             let (sender, live) = mpsc::channel(LIVE_CHUNKS);
             receiver = Some(live);
-            (self.occupy(&id, None), Sink::Live(sender))
+            Sink::Live(sender)
         } else {
-            (self.occupy(&id, None), Sink::Nobody)
+            Sink::Nobody
         };
         let journal = Journal::new(id.clone(), sink);
         let (end, guard) = self.launch(place, permit, plan, journal, beginning.clone());
-        let guard = if stored {
-            // A stored run does not die with its connection.
-            guard.disarm();
-            None
-        } else {
-            Some(guard)
+        let guard = match birth {
+            None => Some(guard),
+            Some(birth) => {
+                // A stored run does not die with its connection, not even before it is stored.
+                guard.disarm();
+                birth.await.map_err(|_| {
+                    Refusal::unavailable("the interaction was not begun; try again")
+                })??;
+                None
+            }
         };
         Ok(Started { id, stored, beginning, end, live: receiver, guard })
     }

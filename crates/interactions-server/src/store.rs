@@ -22,8 +22,14 @@ pub(crate) use sqlite::sqlite_path;
 /// Every read and write on behalf of a caller is scoped by the caller's tenant.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// Adds a running interaction, leased to its creator.
-    async fn insert(&self, new: &NewInteraction) -> Result<(), StoreError>;
+    /// Adds an interaction with its first events: running and leased to its creator,
+    /// or over already when its end is known.
+    async fn insert(
+        &self,
+        new: &NewInteraction,
+        chunk: Option<&Chunk>,
+        ending: Option<&Ending>,
+    ) -> Result<(), StoreError>;
 
     /// Reads an interaction. Erased ones come as tombstones.
     async fn load(&self, tenant: &str, id: &InteractionId) -> Result<Option<Record>, StoreError>;

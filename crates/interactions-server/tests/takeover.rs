@@ -64,7 +64,7 @@ async fn orphan(dir: &Path, request: CreateInteraction, events: &[Value]) -> Int
     let lease = Lease::new("v1_orphan".into(), "gone".to_owned(), 1);
     let (tenant, input) = ("default".to_owned(), vec![Step::user_text("go")]);
     let new = NewInteraction::new(lease.clone(), tenant, request, input, 1, Duration::ZERO);
-    store.insert(&new).await.unwrap();
+    store.insert(&new, None, None).await.unwrap();
     let created = json!({"event_type": "interaction.created", "interaction": {"id": "v1_orphan", "status": "in_progress"}});
     let logged = std::iter::once(&created)
         .chain(events)
@@ -254,4 +254,34 @@ async fn a_run_that_panics_ends_as_failed_and_frees_its_place() {
     let ended = server.wait(&started.id).await;
     assert_eq!(ended.status, Status::Failed);
     server.client.create(CreateInteraction::new("scripted", "hi")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_early_does_not_leave_a_dead_run_behind() {
+    let dir = directory();
+    let store = Hooked::open(&dir, |called| {
+        async move {
+            if called == "insert" {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Ok(())
+        }
+        .boxed()
+    })
+    .await;
+    // Nobody takes over: the run has to begin in spite of its client.
+    let mut config = Config::default();
+    config.data_dir = Some(dir.clone());
+    let server = Server::builder(config).store(store).build().await.unwrap();
+    let server = Harness::around(server, dir);
+    let create = server.client.create(CreateInteraction::new("scripted", "count to 3"));
+    let left = tokio::time::timeout(Duration::from_millis(100), create.into_future()).await;
+    assert!(left.is_err());
+    let id = loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if let Some(id) = server.client.list().await.unwrap().ids.pop() {
+            break id;
+        }
+    };
+    assert_eq!(server.wait(&id).await.output_text(), "1 2 3");
 }

@@ -1,6 +1,7 @@
 //! The journal of one run: events get their numbers and ids, are persisted, and only then seen.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use interactions_types::{
@@ -8,11 +9,13 @@ use interactions_types::{
     InteractionCreated, InteractionId, Status, StatusUpdate, Step, StepDelta, StepStart, StepStop,
     StreamEvent,
 };
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::feed::event_id;
 use super::nesting::{DEEPEST, Nesting};
-use crate::store::{Chunk, Ending, Lease, LoggedEvent, Store, StoreErrorKind};
+use crate::store::{
+    Chunk, Ending, Lease, LoggedEvent, NewInteraction, Store, StoreError, StoreErrorKind,
+};
 
 /// A chunk is committed when it has this many events or bytes, or when the model pauses.
 const CHUNK_EVENTS: usize = 64;
@@ -24,7 +27,13 @@ const TRIES: u32 = 6;
 #[derive(Debug)]
 pub(super) enum Sink {
     /// Into the log, then to whoever follows.
-    Stored { store: Arc<dyn Store>, lease: Lease, feed: broadcast::Sender<Arc<Chunk>> },
+    Stored {
+        store: Arc<dyn Store>,
+        lease: Lease,
+        feed: broadcast::Sender<Arc<Chunk>>,
+        /// Present until the interaction itself is stored, with its first events.
+        birth: Option<Birth>,
+    },
     /// To the one caller who waits for them.
     Live(mpsc::Sender<Arc<Chunk>>),
     /// Nowhere: the caller waits for the result only.
@@ -37,7 +46,43 @@ impl Sink {
         lease: Lease,
         feed: broadcast::Sender<Arc<Chunk>>,
     ) -> Self {
-        Self::Stored { store, lease, feed }
+        Self::Stored { store, lease, feed, birth: None }
+    }
+
+    /// For an interaction that is stored with its first events.
+    pub(super) fn unborn(
+        store: Arc<dyn Store>,
+        lease: Lease,
+        feed: broadcast::Sender<Arc<Chunk>>,
+        birth: Birth,
+    ) -> Self {
+        Self::Stored { store, lease, feed, birth: Some(birth) }
+    }
+}
+
+/// An interaction that is not stored yet.
+#[derive(Debug)]
+pub(super) struct Birth {
+    pub(super) new: NewInteraction,
+    /// Set when it is stored.
+    pub(super) born: Arc<AtomicBool>,
+    /// Told when it is stored, or why not.
+    pub(super) told: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl Birth {
+    async fn happen(
+        self,
+        store: &dyn Store,
+        chunk: Option<&Chunk>,
+        ending: Option<&Ending>,
+    ) -> Result<(), Halted> {
+        let inserted = store.insert(&self.new, chunk, ending).await;
+        self.born.store(inserted.is_ok(), Ordering::Release);
+        let halted = if inserted.is_ok() { Ok(()) } else { Err(Halted::Unborn) };
+        // Whoever asked for it may have gone.
+        let _ = self.told.send(inserted);
+        halted
     }
 }
 
@@ -46,6 +91,8 @@ impl Sink {
 pub(super) enum Halted {
     /// The lease is lost, or the store stays unavailable: another attempt will finish the run.
     Abandoned,
+    /// It could not be stored, and nobody was told that it was.
+    Unborn,
     /// The only caller of a run that is not stored has gone.
     Deserted,
 }
@@ -236,11 +283,14 @@ impl Journal {
         let Some(chunk) = self.take_chunk() else {
             return Ok(());
         };
-        match &self.sink {
+        match &mut self.sink {
             Sink::Nobody => Ok(()),
             Sink::Live(sender) => sender.send(chunk).await.map_err(|_| Halted::Deserted),
-            Sink::Stored { store, lease, feed } => {
-                patiently(|| store.append(lease, &chunk)).await?;
+            Sink::Stored { store, lease, feed, birth } => {
+                match birth.take() {
+                    Some(birth) => birth.happen(store.as_ref(), Some(&chunk), None).await?,
+                    None => patiently(|| store.append(lease, &chunk)).await?,
+                }
                 // Nobody may be following, which is fine.
                 let _ = feed.send(chunk);
                 Ok(())
@@ -256,14 +306,18 @@ impl Journal {
     ) -> Result<(), Halted> {
         self.emit(InteractionCompleted::new(interaction).into());
         let chunk = self.take_chunk();
-        match &self.sink {
+        match &mut self.sink {
             Sink::Nobody => Ok(()),
             Sink::Live(sender) => match chunk {
                 Some(chunk) => sender.send(chunk).await.map_err(|_| Halted::Deserted),
                 None => Ok(()),
             },
-            Sink::Stored { store, lease, feed } => {
-                patiently(|| store.finish(lease, chunk.as_deref(), &ending)).await?;
+            Sink::Stored { store, lease, feed, birth } => {
+                let chunk_ref = chunk.as_deref();
+                match birth.take() {
+                    Some(birth) => birth.happen(store.as_ref(), chunk_ref, Some(&ending)).await?,
+                    None => patiently(|| store.finish(lease, chunk_ref, &ending)).await?,
+                }
                 if let Some(chunk) = chunk {
                     let _ = feed.send(chunk);
                 }
@@ -287,7 +341,7 @@ impl Journal {
 /// Repeats a write for a while when the store is unavailable: a full disk may be emptied, a lock may be freed.
 async fn patiently<F>(write: impl Fn() -> F) -> Result<(), Halted>
 where
-    F: Future<Output = Result<(), crate::store::StoreError>>,
+    F: Future<Output = Result<(), StoreError>>,
 {
     let mut pause = Duration::from_millis(50);
     for _ in 1..TRIES {

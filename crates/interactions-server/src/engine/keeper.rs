@@ -22,8 +22,7 @@ pub(super) async fn keep_leases(engine: Arc<Engine>) {
     let every = engine.config.background.lease / 3;
     // Closing goes on renewing: runs that end in time must still hold their leases.
     while wait(&engine, every, false).await {
-        let leases: Vec<Lease> =
-            engine.lock_active().values().filter_map(|active| active.lease.clone()).collect();
+        let leases = engine.leases();
         if leases.is_empty() {
             if engine.closing.is_cancelled() {
                 return;

@@ -55,7 +55,7 @@ pub(super) async fn run(
             tracing::info!(id = %run.interaction.id, "the run is left to another attempt");
             None
         }
-        Err(Halted::Deserted) => None,
+        Err(Halted::Unborn | Halted::Deserted) => None,
     }
 }
 

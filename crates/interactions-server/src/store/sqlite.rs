@@ -104,36 +104,52 @@ pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn insert(&self, new: &NewInteraction) -> Result<(), StoreError> {
+    async fn insert(
+        &self,
+        new: &NewInteraction,
+        chunk: Option<&Chunk>,
+        ending: Option<&Ending>,
+    ) -> Result<(), StoreError> {
         let (model, agent) = match new.request.named_target() {
             Some(Target::Model(model)) => (Some(String::from(model)), None),
             Some(Target::Agent(agent)) => (None, Some(String::from(agent))),
             _ => (None, None),
         };
+        let (request, input) = (json(&new.request)?, json(&new.input)?);
+        let content = ending.map(Content::of).transpose()?.unwrap_or_default();
+        let running = ending.is_none();
         let mut tx = self.write().await?;
         sqlx::query(
             "insert into interactions (id, tenant, parent, model, agent, status, background, request, secrets, input,
-                                       attempt, owner, lease_until, created, updated, expires)
-             values (?, ?, ?, ?, ?, 'in_progress', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                       output, usage, errors, attempt, owner, lease_until, last_seq, created, updated, expires)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(new.lease.id.as_str())
         .bind(&new.tenant)
         .bind(new.request.previous_interaction_id.as_ref().map(InteractionId::as_str))
         .bind(model)
         .bind(agent)
+        .bind(ending.map_or(Status::InProgress.as_str(), |ending| ending.status.as_str()))
         .bind(new.request.background.unwrap_or(false))
-        .bind(json(&new.request)?)
-        .bind(new.secrets.as_deref())
-        .bind(json(&new.input)?)
+        .bind(request)
+        .bind(new.secrets.as_deref().filter(|_| running))
+        .bind(input)
+        .bind(content.output)
+        .bind(content.usage)
+        .bind(content.errors)
         .bind(new.lease.attempt)
-        .bind(&new.lease.owner)
-        .bind(from_now(new.lease_for))
+        .bind(running.then_some(&new.lease.owner))
+        .bind(running.then(|| from_now(new.lease_for)))
+        .bind(chunk.map_or(0, |chunk| signed(chunk.last_seq())))
         .bind(new.created)
-        .bind(new.created)
+        .bind(ending.map_or(new.created, |ending| ending.updated))
         .bind(new.expires)
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
+        if let Some(chunk) = chunk {
+            insert_chunk(&mut tx, &new.lease.id, chunk).await?;
+        }
         tx.commit().await.map_err(failed)
     }
 
@@ -214,6 +230,7 @@ impl Store for SqliteStore {
         chunk: Option<&Chunk>,
         ending: &Ending,
     ) -> Result<(), StoreError> {
+        let content = Content::of(ending)?;
         let mut tx = self.write().await?;
         if let Some(chunk) = chunk {
             append(&mut tx, lease, chunk).await?;
@@ -224,9 +241,9 @@ impl Store for SqliteStore {
              where id = ? and owner = ? and attempt = ? and erased is null",
         )
         .bind(ending.status.as_str())
-        .bind(json(&ending.output)?)
-        .bind(ending.usage.as_ref().map(json).transpose()?)
-        .bind(if ending.errors.is_empty() { None } else { Some(json(&ending.errors)?) })
+        .bind(content.output)
+        .bind(content.usage)
+        .bind(content.errors)
         .bind(ending.updated)
         .bind(lease.id.as_str())
         .bind(&lease.owner)
@@ -399,10 +416,18 @@ async fn append(
     if held.rows_affected() == 0 {
         return Err(fenced(lease));
     }
+    insert_chunk(tx, &lease.id, chunk).await
+}
+
+async fn insert_chunk(
+    tx: &mut Transaction<'static, Sqlite>,
+    id: &InteractionId,
+    chunk: &Chunk,
+) -> Result<(), StoreError> {
     sqlx::query(
         "insert into chunks (interaction, first_seq, last_seq, payload) values (?, ?, ?, ?)",
     )
-    .bind(lease.id.as_str())
+    .bind(id.as_str())
     .bind(signed(chunk.first_seq))
     .bind(signed(chunk.last_seq()))
     .bind(chunk.to_payload())
@@ -410,6 +435,24 @@ async fn append(
     .await
     .map_err(failed)?;
     Ok(())
+}
+
+/// What a run made, as columns.
+#[derive(Default)]
+struct Content {
+    output: Option<String>,
+    usage: Option<String>,
+    errors: Option<String>,
+}
+
+impl Content {
+    fn of(ending: &Ending) -> Result<Self, StoreError> {
+        Ok(Self {
+            output: Some(json(&ending.output)?),
+            usage: ending.usage.as_ref().map(json).transpose()?,
+            errors: (!ending.errors.is_empty()).then(|| json(&ending.errors)).transpose()?,
+        })
+    }
 }
 
 fn explain(path: &Path, error: &sqlx::Error) -> StartError {

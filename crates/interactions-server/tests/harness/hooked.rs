@@ -1,4 +1,4 @@
-//! A store with a hook before everything that it does.
+//! A store with a hook after everything that it does.
 
 use std::fmt;
 use std::path::Path;
@@ -14,7 +14,7 @@ use interactions_types::{InteractionId, Status};
 
 type Hook = dyn Fn(&'static str) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync;
 
-/// Passes everything on to a real store, after the hook has let it through.
+/// Passes everything on to a real store; the hook can delay the answer or replace it by an error.
 pub struct Hooked {
     inner: SqliteStore,
     hook: Box<Hook>,
@@ -45,8 +45,9 @@ macro_rules! hooked {
         impl Store for Hooked {
             $(
                 async fn $name(&self, $($argument: $type),*) -> Result<$output, StoreError> {
+                    let done = self.inner.$name($($argument),*).await;
                     (self.hook)(stringify!($name)).await?;
-                    self.inner.$name($($argument),*).await
+                    done
                 }
             )*
 
@@ -58,7 +59,7 @@ macro_rules! hooked {
 }
 
 hooked! {
-    insert(new: &NewInteraction) -> ();
+    insert(new: &NewInteraction, chunk: Option<&Chunk>, ending: Option<&Ending>) -> ();
     load(tenant: &str, id: &InteractionId) -> Option<Record>;
     status(tenant: &str, id: &InteractionId) -> Option<Status>;
     chain(tenant: &str, head: &InteractionId, depth: u32) -> Chain;

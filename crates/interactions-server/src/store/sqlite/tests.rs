@@ -52,7 +52,7 @@ impl Fixture {
             created,
             lease_for,
         );
-        self.store.insert(&new).await.unwrap();
+        self.store.insert(&new, None, None).await.unwrap();
         lease
     }
 }
