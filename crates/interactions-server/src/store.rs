@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use interactions_types::{InteractionId, Status};
 
 pub use record::{
-    Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Record, Summary, Turn,
+    Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Progress, Record,
+    Summary, Turn,
 };
 pub use sqlite::SqliteStore;
 pub(crate) use sqlite::sqlite_path;
@@ -45,8 +46,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         depth: u32,
     ) -> Result<Chain, StoreError>;
 
-    /// Adds events to the log of a running interaction.
-    async fn append(&self, lease: &Lease, chunk: &Chunk) -> Result<(), StoreError>;
+    /// Adds events to the log of a running interaction, and what is known beside them by then.
+    async fn append(
+        &self,
+        lease: &Lease,
+        chunk: &Chunk,
+        progress: Option<&Progress>,
+    ) -> Result<(), StoreError>;
 
     /// Ends a running interaction: its last events, its result and its new status in one step.
     async fn finish(

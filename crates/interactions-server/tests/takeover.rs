@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt, stream};
 use harness::hooked::Hooked;
 use harness::{Harness, directory};
-use interactions_server::model::{Model, ModelError, ModelStream, Turn};
+use interactions_server::model::{Finish, Model, ModelError, ModelEvent, ModelStream, Turn};
 use interactions_server::store::{
     Chunk, Lease, LoggedEvent, NewInteraction, SqliteStore, Store, StoreError, StoreErrorKind,
 };
 use interactions_server::{Config, Server};
-use interactions_types::{CreateInteraction, Function, InteractionId, McpServer, Status, Step};
+use interactions_types::{
+    CreateInteraction, Function, InteractionId, McpServer, ModelOutput, Status, Step, Usage,
+};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
@@ -70,7 +72,7 @@ async fn orphan(dir: &Path, request: CreateInteraction, events: &[Value]) -> Int
         .chain(events)
         .map(|event| LoggedEvent::new(event["event_type"].as_str().unwrap(), event.to_string()))
         .collect();
-    store.append(&lease, &Chunk::new(1, logged)).await.unwrap();
+    store.append(&lease, &Chunk::new(1, logged), None).await.unwrap();
     store.close().await;
     lease.id
 }
@@ -284,4 +286,48 @@ async fn a_client_that_leaves_early_does_not_leave_a_dead_run_behind() {
         }
     };
     assert_eq!(server.wait(&id).await.output_text(), "1 2 3");
+}
+
+/// A model that breaks down in the middle of its first answer.
+#[derive(Debug, Default)]
+struct Unlucky(AtomicU32);
+
+#[async_trait]
+impl Model for Unlucky {
+    async fn generate(&self, _: Turn) -> Result<ModelStream, ModelError> {
+        let usage = |tokens| ModelEvent::Usage(Usage::new().total_tokens(tokens));
+        let start = ModelEvent::Start(ModelOutput::new().into());
+        if self.0.fetch_add(1, Ordering::SeqCst) > 0 {
+            let events = [start, ModelEvent::Stop, usage(1), ModelEvent::Finish(Finish::Stop)];
+            return Ok(stream::iter(events.map(Ok)).boxed());
+        }
+        let broken = stream::once(async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            panic!("a bug");
+        });
+        // Running totals, of which the last one counts.
+        Ok(stream::iter([usage(5), usage(10), start].map(Ok)).chain(broken).boxed())
+    }
+
+    fn label(&self) -> String {
+        "unlucky".to_owned()
+    }
+}
+
+#[tokio::test]
+async fn what_earlier_attempts_have_cost_and_met_with_is_counted() {
+    let dir = directory();
+    let mut config = hasty();
+    config.data_dir = Some(dir.clone());
+    config.background.lease = Duration::from_millis(300);
+    let server =
+        Server::builder(config).model("unlucky", Unlucky::default()).build().await.unwrap();
+    let server = Harness::around(server, dir);
+    let away = McpServer::new().name("away").url("http://127.0.0.1:9/mcp");
+    let request = CreateInteraction::new("unlucky", "go").tools(vec![away.into()]);
+    let started = server.client.create(request.background(true)).await.unwrap();
+    let ended = server.wait(&started.id).await;
+    assert_eq!(ended.status, Status::Completed);
+    assert_eq!(ended.usage.unwrap().total_tokens, Some(11));
+    assert_eq!(ended.errors.unwrap().len(), 1, "the fault is told once");
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::{Engine, history, turns_to_steps};
 use crate::error::Refusal;
 use crate::model::Model;
+use crate::store::Progress;
 
 /// Everything that a run needs to know.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ pub(super) struct Plan {
 pub(super) struct Resumed {
     pub(super) steps: Vec<Step>,
     pub(super) cancel_requested: bool,
+    pub(super) progress: Progress,
 }
 
 impl Engine {

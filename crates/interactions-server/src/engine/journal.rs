@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::feed::event_id;
 use super::nesting::{DEEPEST, Nesting};
 use crate::store::{
-    Chunk, Ending, Lease, LoggedEvent, NewInteraction, Store, StoreError, StoreErrorKind,
+    Chunk, Ending, Lease, LoggedEvent, NewInteraction, Progress, Store, StoreError, StoreErrorKind,
 };
 
 /// A chunk is committed when it has this many events or bytes, or when the model pauses.
@@ -112,6 +112,8 @@ pub(super) struct Journal {
     too_deep: bool,
     pending: Vec<LoggedEvent>,
     pending_bytes: usize,
+    /// What is to be written beside the next events.
+    progress: Option<Progress>,
     accumulator: Accumulator,
 }
 
@@ -128,6 +130,7 @@ impl Journal {
             too_deep: false,
             pending: Vec::new(),
             pending_bytes: 0,
+            progress: None,
             accumulator: Accumulator::new(),
         }
     }
@@ -239,6 +242,11 @@ impl Journal {
         steps.filter(|(at, _)| broken.contains(at)).map(|(_, step)| step).collect()
     }
 
+    /// Says what the run has cost and met with so far.
+    pub(super) fn note(&mut self, progress: Progress) {
+        self.progress = Some(progress);
+    }
+
     pub(super) fn error(&mut self, error: ApiError) {
         self.emit(ErrorEvent::new().error(error).into());
     }
@@ -289,7 +297,10 @@ impl Journal {
             Sink::Stored { store, lease, feed, birth } => {
                 match birth.take() {
                     Some(birth) => birth.happen(store.as_ref(), Some(&chunk), None).await?,
-                    None => patiently(|| store.append(lease, &chunk)).await?,
+                    None => {
+                        let progress = self.progress.take();
+                        patiently(|| store.append(lease, &chunk, progress.as_ref())).await?;
+                    }
                 }
                 // Nobody may be following, which is fine.
                 let _ = feed.send(chunk);

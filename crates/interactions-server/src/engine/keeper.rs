@@ -10,7 +10,9 @@ use super::journal::{Journal, Sink};
 use super::{Engine, beginning};
 use crate::clock;
 use crate::error::Refusal;
-use crate::store::{Beat, Claim, Ending, Lease, Record, StoreError, StoreErrorKind, Summary};
+use crate::store::{
+    Beat, Claim, Ending, Lease, Progress, Record, StoreError, StoreErrorKind, Summary,
+};
 
 /// A run whose process has died this often is not begun again: it may be what brings the process down.
 const MOST_CRASHES: u32 = 5;
@@ -131,13 +133,17 @@ impl Engine {
     /// Goes on with a run that was claimed, or ends it, or leaves it for later.
     async fn take(self: &Arc<Self>, claim: Claim) {
         let (lease, summary) = (claim.lease.clone(), claim.summary.clone());
+        let progress = claim.record.as_ref().map_or_else(
+            |_| Progress::default(),
+            |record| Progress::new(record.usage.clone(), record.errors.clone()),
+        );
         tracing::info!(id = %lease.id, attempt = lease.attempt, "taking over a run");
         let why = match self.revive(claim).await {
             Ok(()) => return,
             Err(Obstacle::Passing(why)) => why,
             Err(Obstacle::Lasting(refusal)) => {
                 tracing::warn!(id = %lease.id, reason = refusal.message, "the run cannot be taken over");
-                match self.bury(&lease, &summary, &refusal).await {
+                match self.bury(&lease, &summary, progress, &refusal).await {
                     Ok(()) => return,
                     Err(error) => error.to_string(),
                 }
@@ -156,7 +162,7 @@ impl Engine {
         if crashes >= MOST_CRASHES {
             return Err(never(format!("it was begun {MOST_CRASHES} times and never ended")));
         }
-        let Record { request: mut bare, input, created, .. } = record?;
+        let Record { request: mut bare, input, created, usage, errors, .. } = record?;
         if let Some(sealed) = secrets
             && !self.vault.restore(&mut bare, &sealed)
         {
@@ -169,7 +175,8 @@ impl Engine {
         let place = self.occupy(&lease.id, Some(&lease));
         let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), place.feed());
         let journal = Journal::new(lease.id.clone(), sink).resume(&logged);
-        plan.resumed = Some(Resumed { steps: journal.steps(), cancel_requested });
+        let progress = Progress::new(usage, errors);
+        plan.resumed = Some(Resumed { steps: journal.steps(), cancel_requested, progress });
         let beginning = beginning(&lease.id, &plan.request, created);
         // Nobody waits for its end, so the guard that would cancel it is let go.
         let (_, guard) = self.launch(place, None, plan, journal, beginning);
@@ -182,6 +189,7 @@ impl Engine {
         self: &Arc<Self>,
         lease: &Lease,
         summary: &Summary,
+        progress: Progress,
         refusal: &Refusal,
     ) -> Result<(), StoreError> {
         let logged = self.store.events_after(&lease.id, 0, u32::MAX).await?;
@@ -203,14 +211,12 @@ impl Engine {
         let updated = clock::now();
         interaction.status = Status::Failed;
         interaction.updated = Some(clock::rfc3339(updated));
-        interaction.errors = Some(vec![error.clone()]);
-        let ending = Ending {
-            status: Status::Failed,
-            output: journal.steps(),
-            usage: None,
-            errors: vec![error],
-            updated,
-        };
+        let Progress { usage, mut errors } = progress;
+        errors.push(error);
+        interaction.usage.clone_from(&usage);
+        interaction.errors = Some(errors.clone());
+        let ending =
+            Ending { status: Status::Failed, output: journal.steps(), usage, errors, updated };
         // If this comes to nothing, the lease runs out and it is tried again.
         let _ = journal.finish(interaction, ending).await;
         Ok(())

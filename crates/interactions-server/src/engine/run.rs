@@ -18,7 +18,7 @@ use super::toolbox::{Route, Toolbox};
 use super::{Control, Engine, Finished, history, named, new_id};
 use crate::clock;
 use crate::model::{Finish, ModelError, ModelEvent, ModelStream, Transient, Turn};
-use crate::store::Ending;
+use crate::store::{Ending, Progress};
 
 /// How many tools of MCP servers one turn runs at a time.
 const PARALLEL_CALLS: usize = 8;
@@ -31,6 +31,7 @@ pub(super) async fn run(
     beginning: Interaction,
     control: Control,
 ) -> Option<Finished> {
+    let earlier = plan.resumed.as_ref().map(|it| it.progress.clone()).unwrap_or_default();
     let mut run = Run {
         engine,
         plan,
@@ -38,8 +39,8 @@ pub(super) async fn run(
         interaction: beginning,
         control,
         toolbox: Toolbox::default(),
-        usage: None,
-        errors: Vec::new(),
+        usage: earlier.usage,
+        errors: earlier.errors,
         call_ids: HashSet::new(),
     };
     let outcome = match run.converse().await {
@@ -133,7 +134,13 @@ impl Run<'_> {
         let opening =
             Toolbox::open(&self.plan.tools, self.plan.allowed.as_deref(), &self.engine.egress);
         self.toolbox = interruptible(&self.control, opening).await?;
-        self.errors.extend(self.toolbox.faults());
+        for fault in self.toolbox.faults() {
+            // An earlier attempt may have met with it too.
+            if !self.errors.contains(&fault) {
+                self.errors.push(fault);
+            }
+        }
+        self.note(None);
         let known = self.plan.history.iter().chain(&self.plan.input);
         self.call_ids = known
             .filter_map(|step| match step {
@@ -231,7 +238,10 @@ impl Run<'_> {
                 Some(Ok(ModelEvent::Stop)) => {
                     self.stop(std::mem::replace(&mut generating, Generating::Plain), &mut asked)?;
                 }
-                Some(Ok(ModelEvent::Usage(counted))) => usage = Some(counted),
+                Some(Ok(ModelEvent::Usage(counted))) => {
+                    self.note(Some(&counted));
+                    usage = Some(counted);
+                }
                 Some(Ok(ModelEvent::Finish(finish))) => asked.finish = Some(finish),
                 Some(Err(error)) => {
                     self.add_usage(usage.as_ref());
@@ -407,6 +417,15 @@ impl Run<'_> {
         if let Some(usage) = usage {
             *self.usage.get_or_insert_default() += usage;
         }
+    }
+
+    /// Keeps what this attempt has cost and met with for the next one, if there has to be one.
+    fn note(&mut self, more: Option<&Usage>) {
+        let mut usage = self.usage.clone();
+        if let Some(more) = more {
+            *usage.get_or_insert_default() += more;
+        }
+        self.journal.note(Progress::new(usage, self.errors.clone()));
     }
 
     async fn conclude(&mut self, verdict: Verdict) -> Result<Finished, Halted> {

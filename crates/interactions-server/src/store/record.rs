@@ -177,6 +177,24 @@ impl fmt::Debug for Claim {
     }
 }
 
+/// What a run has cost and met with so far, so that a later attempt can add to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What it cost.
+    pub usage: Option<Usage>,
+    /// Faults on the way.
+    pub errors: Vec<ApiError>,
+}
+
+impl Progress {
+    /// A state of things.
+    #[must_use]
+    pub fn new(usage: Option<Usage>, errors: Vec<ApiError>) -> Self {
+        Self { usage, errors }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

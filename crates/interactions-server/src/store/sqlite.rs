@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use interactions_types::{InteractionId, Status, Target};
+use interactions_types::{ApiError, InteractionId, Status, Target, Usage};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -15,8 +15,8 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Record, Store, StoreError,
-    Summary, Turn,
+    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Progress, Record, Store,
+    StoreError, Summary, Turn,
 };
 use crate::StartError;
 use rows::{column, failed, fenced, from_now, json, optional, parsed, record, signed, summary};
@@ -218,9 +218,14 @@ impl Store for SqliteStore {
         Ok(Chain { turns, missing })
     }
 
-    async fn append(&self, lease: &Lease, chunk: &Chunk) -> Result<(), StoreError> {
+    async fn append(
+        &self,
+        lease: &Lease,
+        chunk: &Chunk,
+        progress: Option<&Progress>,
+    ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        append(&mut tx, lease, chunk).await?;
+        append(&mut tx, lease, chunk, progress).await?;
         tx.commit().await.map_err(failed)
     }
 
@@ -233,7 +238,7 @@ impl Store for SqliteStore {
         let content = Content::of(ending)?;
         let mut tx = self.write().await?;
         if let Some(chunk) = chunk {
-            append(&mut tx, lease, chunk).await?;
+            append(&mut tx, lease, chunk, None).await?;
         }
         let done = sqlx::query(
             "update interactions
@@ -401,12 +406,20 @@ async fn append(
     tx: &mut Transaction<'static, Sqlite>,
     lease: &Lease,
     chunk: &Chunk,
+    progress: Option<&Progress>,
 ) -> Result<(), StoreError> {
+    let (usage, errors) = match progress {
+        Some(progress) => columns(progress.usage.as_ref(), &progress.errors)?,
+        None => (None, None),
+    };
     let held = sqlx::query(
-        "update interactions set last_seq = ?
+        "update interactions
+         set last_seq = ?, usage = coalesce(?, usage), errors = coalesce(?, errors)
          where id = ? and owner = ? and attempt = ? and erased is null and status = 'in_progress'",
     )
     .bind(signed(chunk.last_seq()))
+    .bind(usage)
+    .bind(errors)
     .bind(lease.id.as_str())
     .bind(&lease.owner)
     .bind(lease.attempt)
@@ -447,12 +460,17 @@ struct Content {
 
 impl Content {
     fn of(ending: &Ending) -> Result<Self, StoreError> {
-        Ok(Self {
-            output: Some(json(&ending.output)?),
-            usage: ending.usage.as_ref().map(json).transpose()?,
-            errors: (!ending.errors.is_empty()).then(|| json(&ending.errors)).transpose()?,
-        })
+        let (usage, errors) = columns(ending.usage.as_ref(), &ending.errors)?;
+        Ok(Self { output: Some(json(&ending.output)?), usage, errors })
     }
+}
+
+fn columns(
+    usage: Option<&Usage>,
+    errors: &[ApiError],
+) -> Result<(Option<String>, Option<String>), StoreError> {
+    let usage = usage.map(json).transpose()?;
+    Ok((usage, (!errors.is_empty()).then(|| json(&errors)).transpose()?))
 }
 
 fn explain(path: &Path, error: &sqlx::Error) -> StartError {

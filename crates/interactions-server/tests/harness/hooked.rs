@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use interactions_server::store::{
-    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Record, SqliteStore, Store,
-    StoreError, Summary,
+    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Progress, Record, SqliteStore,
+    Store, StoreError, Summary,
 };
 use interactions_types::{InteractionId, Status};
 
@@ -63,7 +63,7 @@ hooked! {
     load(tenant: &str, id: &InteractionId) -> Option<Record>;
     status(tenant: &str, id: &InteractionId) -> Option<Status>;
     chain(tenant: &str, head: &InteractionId, depth: u32) -> Chain;
-    append(lease: &Lease, chunk: &Chunk) -> ();
+    append(lease: &Lease, chunk: &Chunk, progress: Option<&Progress>) -> ();
     finish(lease: &Lease, chunk: Option<&Chunk>, ending: &Ending) -> ();
     events_after(id: &InteractionId, seq: u64, limit: u32) -> Vec<Chunk>;
     request_cancel(tenant: &str, id: &InteractionId) -> bool;

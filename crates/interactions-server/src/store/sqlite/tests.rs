@@ -88,7 +88,7 @@ use super::super::{LoggedEvent, StoreErrorKind};
 async fn keeps_a_run_and_its_events() {
     let fixture = Fixture::new("run").await;
     let lease = fixture.insert("a", None, 1).await;
-    fixture.store.append(&lease, &chunk(1, 3)).await.unwrap();
+    fixture.store.append(&lease, &chunk(1, 3), None).await.unwrap();
     fixture.store.finish(&lease, Some(&chunk(4, 1)), &ending("hi")).await.unwrap();
 
     let record = fixture.store.load("t", &"a".into()).await.unwrap().unwrap();
@@ -110,7 +110,7 @@ async fn fences_a_runner_that_lost_its_lease() {
     assert!(fixture.store.claim("she", MINUTE, &[], 9).await.unwrap().is_empty());
 
     for refused in [
-        fixture.store.append(&old, &chunk(1, 1)).await,
+        fixture.store.append(&old, &chunk(1, 1), None).await,
         fixture.store.finish(&old, Some(&chunk(1, 1)), &ending("late")).await,
     ] {
         assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Fenced);
@@ -195,7 +195,7 @@ async fn history_is_a_tree() {
 async fn erasing_leaves_a_tombstone_and_nothing_else() {
     let fixture = Fixture::new("erase").await;
     let lease = fixture.insert("a", None, 1).await;
-    fixture.store.append(&lease, &chunk(1, 1)).await.unwrap();
+    fixture.store.append(&lease, &chunk(1, 1), None).await.unwrap();
     assert!(!fixture.store.erase("other", &"a".into(), 2).await.unwrap());
     assert!(fixture.store.erase("t", &"a".into(), 2).await.unwrap());
     assert!(!fixture.store.erase("t", &"a".into(), 2).await.unwrap());
