@@ -8,7 +8,7 @@ create table interactions (
     agent            text,
     status           text    not null,
     background       integer not null,
-    request          text,              -- JSON without secrets; null once erased
+    request          text,              -- JSON without secrets and input; null once erased
     secrets          blob,              -- encrypted headers of MCP servers; null once terminal
     input            text,              -- JSON list of steps
     output           text,              -- JSON list of steps

@@ -135,7 +135,9 @@ impl Engine {
         request: CreateInteraction,
         live: bool,
     ) -> Result<Started, Refusal> {
-        let plan = self.admit(tenant, request).await?;
+        let mut plan = self.admit(tenant, request).await?;
+        // From here on the input stands in the plan only, which spares a copy in memory and in the store.
+        plan.request.input = None;
         let permit = self.permit(tenant)?;
         let stored = plan.request.stores();
         let now = clock::now();

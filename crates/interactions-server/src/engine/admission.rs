@@ -18,7 +18,7 @@ use crate::store::Progress;
 /// Everything that a run needs to know.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// The request as it was sent, its input normalised.
+    /// The request as it was sent; its input stands beside it.
     pub(super) request: CreateInteraction,
     pub(super) model: Arc<dyn Model>,
     /// The model's id at its own server.

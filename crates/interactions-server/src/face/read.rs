@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use interactions_types::{InteractionId, Status};
+use interactions_types::{Input, InteractionId, Status};
 use serde_json::{Value, json};
 
 use super::keys::Tenant;
@@ -49,7 +49,7 @@ pub(super) async fn get(
         };
         return Ok(stream::follow(face.engine.follow(&tenant, &id, seen)));
     }
-    let input = include_input.then(|| record.request.input.clone()).flatten();
+    let input = include_input.then(|| Input::Steps(record.input.clone()));
     let mut interaction = state(&face, record).await?;
     interaction.input = input;
     Ok(Json(interaction).into_response())

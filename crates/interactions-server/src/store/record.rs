@@ -34,7 +34,7 @@ pub struct NewInteraction {
     pub lease: Lease,
     /// Whose it is.
     pub tenant: String,
-    /// The request without secrets.
+    /// The request without secrets and without its input.
     pub request: CreateInteraction,
     /// Encrypted secrets of the request, if it has any.
     pub secrets: Option<Vec<u8>>,
@@ -82,7 +82,7 @@ pub struct Record {
     pub parent: Option<InteractionId>,
     /// Where it is in its life.
     pub status: Status,
-    /// The request without secrets; absent once erased.
+    /// The request without secrets and without its input; empty once erased.
     pub request: CreateInteraction,
     /// The input as steps.
     pub input: Vec<Step>,
