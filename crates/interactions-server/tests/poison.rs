@@ -10,9 +10,9 @@ use harness::{Harness, directory};
 use interactions_server::model::{Finish, Model, ModelError, ModelEvent, ModelStream, Turn};
 use interactions_server::{Config, Server};
 use interactions_types::{
-    ArgumentsDelta, CreateInteraction, Function, FunctionCall, JsonObject, Status,
+    ArgumentsDelta, CreateInteraction, Function, FunctionCall, Interaction, JsonObject, Status,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 #[tokio::test]
@@ -69,53 +69,74 @@ async fn a_damaged_row_can_be_deleted_and_does_not_stop_lists_or_takeovers() {
     assert!(server.client.list().await.unwrap().ids.is_empty());
 }
 
-/// A model that calls `f` with these arguments, in a delta or at once.
+/// A model that generates just this.
 #[derive(Debug)]
-struct Caller {
-    arguments: Value,
-    at_once: bool,
-}
+struct Plays(Vec<ModelEvent>);
 
 #[async_trait]
-impl Model for Caller {
+impl Model for Plays {
     async fn generate(&self, _: Turn) -> Result<ModelStream, ModelError> {
-        let mut call = FunctionCall::new("c", "f", JsonObject::new());
-        let mut delta = ArgumentsDelta::new();
-        if self.at_once {
-            call.arguments = self.arguments.as_object().unwrap().clone();
-        } else {
-            delta = delta.arguments(self.arguments.to_string());
-        }
-        let events = [
-            ModelEvent::Start(call.into()),
-            ModelEvent::Delta(delta.into()),
-            ModelEvent::Stop,
-            ModelEvent::Finish(Finish::Stop),
-        ];
-        Ok(futures::stream::iter(events.map(Ok)).boxed())
+        Ok(futures::stream::iter(self.0.clone().into_iter().map(Ok)).boxed())
     }
 
     fn label(&self) -> String {
-        "calls".to_owned()
+        "plays".to_owned()
     }
+}
+
+/// A call of `f` with these arguments at once and this argument text in a delta.
+fn call(arguments: JsonObject, text: &str, finish: Finish) -> Vec<ModelEvent> {
+    vec![
+        ModelEvent::Start(FunctionCall::new("c", "f", arguments).into()),
+        ModelEvent::Delta(ArgumentsDelta::new().arguments(text).into()),
+        ModelEvent::Stop,
+        ModelEvent::Finish(finish),
+    ]
+}
+
+async fn playing(events: Vec<ModelEvent>) -> (Harness, Interaction) {
+    let dir = directory();
+    let mut config = Config::default();
+    config.data_dir = Some(dir.clone());
+    let server = Server::builder(config).model("plays", Plays(events)).build().await.unwrap();
+    let server = Harness::around(server, dir);
+    let request = CreateInteraction::new("plays", "go").tools(vec![Function::new("f").into()]);
+    let ended = server.client.create(request).await.unwrap();
+    (server, ended)
 }
 
 #[tokio::test]
 async fn arguments_that_nobody_could_read_back_fail_the_run_and_can_be_read_and_deleted() {
     let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
     for (levels, at_once) in [(125, false), (125, true), (300, true), (50, false), (50, true)] {
-        let dir = directory();
-        let mut config = Config::default();
-        config.data_dir = Some(dir.clone());
-        let caller = Caller { arguments: json!({"a": nested(levels)}), at_once };
-        let server = Server::builder(config).model("deep", caller).build().await.unwrap();
-        let server = Harness::around(server, dir);
-        let request = CreateInteraction::new("deep", "go").tools(vec![Function::new("f").into()]);
-        let ended = server.client.create(request).await.unwrap();
+        let arguments = json!({"a": nested(levels)});
+        let events = if at_once {
+            call(arguments.as_object().unwrap().clone(), "", Finish::Stop)
+        } else {
+            call(JsonObject::new(), &arguments.to_string(), Finish::Stop)
+        };
+        let (server, ended) = playing(events).await;
         let expected = if levels < 60 { Status::RequiresAction } else { Status::Failed };
         assert_eq!(ended.status, expected, "{levels} {ended:?}");
         assert_eq!(server.client.get(&ended.id).await.unwrap().status, expected);
         assert_eq!(server.client.list().await.unwrap().ids.len(), 1);
         server.client.delete(&ended.id).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_at_the_limit_is_incomplete_whatever_it_calls() {
+    let none = JsonObject::new();
+    let (_, whole) = playing(call(none.clone(), "{}", Finish::MaxTokens)).await;
+    assert_eq!(whole.status, Status::Incomplete);
+
+    let (server, cut) = playing(call(none.clone(), "{\"a\": \"hel", Finish::MaxTokens)).await;
+    assert_eq!(cut.status, Status::Incomplete, "{cut:?}");
+    assert!(cut.pending_calls().is_empty(), "half a call waits for nobody: {cut:?}");
+    let next = CreateInteraction::new("scripted", "go on").previous_interaction_id(&cut.id);
+    assert_eq!(server.client.create(next).await.unwrap().status, Status::Completed);
+
+    let (_, broken) = playing(call(none, "{\"a\": \"hel", Finish::Stop)).await;
+    assert_eq!(broken.status, Status::Failed);
+    assert_eq!(broken.errors.unwrap()[0].code.as_deref(), Some("malformed_function_call"));
 }

@@ -109,6 +109,8 @@ struct Asked {
     mcp_calls: Vec<McpServerToolCall>,
     client_calls: usize,
     finish: Option<Finish>,
+    /// Arguments that cannot be read: a fault of the model, unless it was cut at the limit.
+    malformed: Option<ModelError>,
 }
 
 /// The call that is being generated.
@@ -158,6 +160,10 @@ impl Run<'_> {
             let generation = self.plan.model.generate(turn);
             let stream = interruptible(&self.control, generation).await??;
             let asked = self.relay(stream).await?;
+            if asked.finish == Some(Finish::MaxTokens) {
+                // Half an answer is not acted on: what else would it have called?
+                return Ok(Verdict::Incomplete);
+            }
             if !asked.mcp_calls.is_empty() {
                 // Calls are on record before anything is carried out.
                 self.journal.flush().await?;
@@ -166,10 +172,10 @@ impl Run<'_> {
                     continue;
                 }
             }
-            return Ok(match asked.finish {
-                _ if asked.client_calls > 0 => Verdict::RequiresAction,
-                Some(Finish::MaxTokens) => Verdict::Incomplete,
-                _ => Verdict::Completed,
+            return Ok(if asked.client_calls > 0 {
+                Verdict::RequiresAction
+            } else {
+                Verdict::Completed
             });
         }
         let rounds = self.engine.config.limits.tool_rounds;
@@ -236,7 +242,7 @@ impl Run<'_> {
                     (_, delta) => self.journal.delta(delta),
                 },
                 Some(Ok(ModelEvent::Stop)) => {
-                    self.stop(std::mem::replace(&mut generating, Generating::Plain), &mut asked)?;
+                    self.stop(std::mem::replace(&mut generating, Generating::Plain), &mut asked);
                 }
                 Some(Ok(ModelEvent::Usage(counted))) => {
                     self.note(Some(&counted));
@@ -257,14 +263,18 @@ impl Run<'_> {
             debug_assert!(!stream.is_terminated(), "a finished stream is not asked again");
         }
         self.add_usage(usage.as_ref());
-        if asked.finish.is_none() {
-            let broken = ModelError::transient(
+        match (asked.finish, asked.malformed.take()) {
+            (None, _) => Err(ModelError::transient(
                 Transient::Unavailable,
                 "the model stopped in the middle of its answer",
-            );
-            return Err(broken.into());
+            )
+            .into()),
+            (Some(Finish::Stop), Some(malformed)) => Err(malformed.into()),
+            (Some(_), _) => {
+                self.answer_broken("the limit of output tokens was reached");
+                Ok(asked)
+            }
         }
-        Ok(asked)
     }
 
     fn start(&mut self, step: Step) -> Result<Generating, Stop> {
@@ -301,7 +311,7 @@ impl Run<'_> {
         }
     }
 
-    fn stop(&mut self, generating: Generating, asked: &mut Asked) -> Result<(), Stop> {
+    fn stop(&mut self, generating: Generating, asked: &mut Asked) {
         let malformed = |name: &str, error: &dyn std::fmt::Display| {
             ModelError::permanent(
                 "malformed_function_call",
@@ -312,14 +322,20 @@ impl Run<'_> {
             Generating::Plain => {
                 let _ = self.journal.stop();
             }
-            Generating::Function(name) => {
-                self.journal.stop().map_err(|error| malformed(&name, &error))?;
-                asked.client_calls += 1;
-            }
+            Generating::Function(name) => match self.journal.stop() {
+                Ok(()) => asked.client_calls += 1,
+                Err(error) => asked.malformed = Some(malformed(&name, &error)),
+            },
             Generating::Mcp { mut call, text } => {
                 if !text.trim().is_empty() {
-                    call.arguments = serde_json::from_str(&text)
-                        .map_err(|error| malformed(&call.name, &error))?;
+                    match serde_json::from_str(&text) {
+                        Ok(arguments) => call.arguments = arguments,
+                        Err(error) => {
+                            asked.malformed = Some(malformed(&call.name, &error));
+                            self.journal.break_off();
+                            return;
+                        }
+                    }
                 }
                 self.journal.delta(McpServerToolCallDelta::new(
                     call.name.clone(),
@@ -330,7 +346,6 @@ impl Run<'_> {
                 asked.mcp_calls.push(call);
             }
         }
-        Ok(())
     }
 
     /// Runs tools of MCP servers side by side and writes their results in the order of the calls.
