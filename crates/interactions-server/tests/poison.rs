@@ -1,4 +1,5 @@
 //! Rows and answers that nobody can read do not get in the way of others.
+#![expect(clippy::unwrap_used, reason = "a failed set-up must end the test")]
 
 mod harness;
 

@@ -1,4 +1,5 @@
 //! Runs outlive what happens to their processes and their store.
+#![expect(clippy::unwrap_used, reason = "a failed set-up must end the test")]
 
 mod harness;
 

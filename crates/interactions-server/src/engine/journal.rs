@@ -32,7 +32,7 @@ pub(super) enum Sink {
         lease: Lease,
         feed: broadcast::Sender<Arc<Chunk>>,
         /// Present until the interaction itself is stored, with its first events.
-        birth: Option<Birth>,
+        birth: Option<Box<Birth>>,
     },
     /// To the one caller who waits for them.
     Live(mpsc::Sender<Arc<Chunk>>),
@@ -56,7 +56,7 @@ impl Sink {
         feed: broadcast::Sender<Arc<Chunk>>,
         birth: Birth,
     ) -> Self {
-        Self::Stored { store, lease, feed, birth: Some(birth) }
+        Self::Stored { store, lease, feed, birth: Some(Box::new(birth)) }
     }
 }
 
