@@ -8,14 +8,15 @@ create table interactions (
     agent            text,
     status           text    not null,
     background       integer not null,
-    request          text,              -- JSON without secrets; null once erased
+    request          text,              -- JSON without secrets and input; null once erased
     secrets          blob,              -- encrypted headers of MCP servers; null once terminal
     input            text,              -- JSON list of steps
     output           text,              -- JSON list of steps
     usage            text,              -- JSON object
     errors           text,              -- JSON list
     attempt          integer not null default 1,
-    owner            text,              -- who runs it, while it runs
+    crashes          integer not null default 0, -- attempts that ended without a word
+    owner            text,              -- who runs it, while it runs; null when it was handed back
     lease_until      integer,
     cancel_requested integer not null default 0,
     last_seq         integer not null default 0,

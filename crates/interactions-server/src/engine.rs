@@ -9,6 +9,8 @@ mod feed;
 mod history;
 mod journal;
 mod keeper;
+mod nesting;
+mod place;
 mod run;
 mod toolbox;
 
@@ -32,7 +34,8 @@ use crate::secrets::{Vault, random};
 use crate::store::{Chunk, Lease, NewInteraction, Record, Store, Turn};
 use admission::Plan;
 use feed::Feeds;
-use journal::{Journal, Sink};
+use journal::{Birth, Journal, Sink};
+use place::{Active, Place};
 
 pub(crate) use feed::{Following, event_seq};
 
@@ -58,14 +61,6 @@ pub(crate) struct Engine {
     tasks: TaskTracker,
     /// Ends the keepers.
     closing: CancellationToken,
-}
-
-/// A run of this process.
-#[derive(Clone, Debug)]
-struct Active {
-    /// Absent for runs that are not stored.
-    lease: Option<Lease>,
-    control: Control,
 }
 
 /// The two ways to stop a run from outside.
@@ -140,15 +135,18 @@ impl Engine {
         request: CreateInteraction,
         live: bool,
     ) -> Result<Started, Refusal> {
-        let plan = self.admit(tenant, request).await?;
+        let mut plan = self.admit(tenant, request).await?;
+        // From here on the input stands in the plan only, which spares a copy in memory and in the store.
+        plan.request.input = None;
         let permit = self.permit(tenant)?;
         let stored = plan.request.stores();
         let now = clock::now();
         let id = InteractionId::new(if stored { new_id("v1_") } else { new_id("") });
         let beginning = beginning(&id, &plan.request, now);
-        let mut receiver = None;
-        let (lease, sink) = if stored {
-            let lease = Lease::new(id.clone(), self.owner.clone(), 1);
+        let place = self
+            .occupy(&id, stored.then(|| Lease::new(id.clone(), self.owner.clone(), 1)).as_ref());
+        let (mut receiver, mut birth) = (None, None);
+        let sink = if let Some(lease) = place.lease() {
             let mut bare = plan.request.clone();
             let secrets = self.vault.strip(&mut bare);
             let mut new = NewInteraction::new(
@@ -157,30 +155,33 @@ impl Engine {
                 bare,
                 plan.input.clone(),
                 now,
-                self.lease_end(),
+                self.config.background.lease,
             );
             new.secrets = secrets;
             new.expires = Some(now.saturating_add(millis(self.config.retention.default)));
-            self.store.insert(&new).await?;
-            (
-                Some(lease.clone()),
-                Sink::stored(Arc::clone(&self.store), lease, self.feeds.open(&id)),
-            )
+            let (told, stored) = oneshot::channel();
+            birth = Some(stored);
+            let unborn = Birth { new, born: place.born(), told };
+            Sink::unborn(Arc::clone(&self.store), lease.clone(), place.feed(), unborn)
         } else if live {
             let (sender, live) = mpsc::channel(LIVE_CHUNKS);
             receiver = Some(live);
-            (None, Sink::Live(sender))
+            Sink::Live(sender)
         } else {
-            (None, Sink::Nobody)
+            Sink::Nobody
         };
         let journal = Journal::new(id.clone(), sink);
-        let (end, guard) = self.launch(lease, permit, plan, journal, beginning.clone());
-        let guard = if stored {
-            // A stored run does not die with its connection.
-            guard.disarm();
-            None
-        } else {
-            Some(guard)
+        let (end, guard) = self.launch(place, permit, plan, journal, beginning.clone());
+        let guard = match birth {
+            None => Some(guard),
+            Some(birth) => {
+                // A stored run does not die with its connection, not even before it is stored.
+                guard.disarm();
+                birth.await.map_err(|_| {
+                    Refusal::unavailable("the interaction was not begun; try again")
+                })??;
+                None
+            }
         };
         Ok(Started { id, stored, beginning, end, live: receiver, guard })
     }
@@ -188,22 +189,19 @@ impl Engine {
     /// Runs a plan in a task of its own, which outlives the connection that asked for it.
     fn launch(
         self: &Arc<Self>,
-        lease: Option<Lease>,
+        place: Place,
         permit: Option<OwnedSemaphorePermit>,
         plan: Plan,
         journal: Journal,
         beginning: Interaction,
     ) -> (oneshot::Receiver<Finished>, DropGuard) {
-        let control = Control::default();
-        let id = beginning.id.clone();
-        self.lock_active().insert(id.clone(), Active { lease, control: control.clone() });
+        let control = place.control();
         let (sender, end) = oneshot::channel();
         let engine = Arc::clone(self);
         let guard = control.cancel.clone().drop_guard();
         self.tasks.spawn(async move {
             let finished = run::run(&engine, plan, journal, beginning, control).await;
-            engine.lock_active().remove(&id);
-            engine.feeds.close(&id);
+            drop(place);
             drop(permit);
             if let Some(finished) = finished {
                 // Nobody may be waiting any more, which is fine.
@@ -221,38 +219,43 @@ impl Engine {
 
     /// Stops a running interaction and returns how it then stands.
     pub(crate) async fn cancel(&self, tenant: &str, id: &InteractionId) -> Result<Record, Refusal> {
-        let record = self.load(tenant, id).await?;
-        match record.status {
-            Status::Cancelled => return Ok(record),
-            ref running if running.is_running() => {}
+        match self.status(tenant, id).await? {
+            Status::Cancelled => {}
+            running if running.is_running() => self.stop(tenant, id).await?,
             status => {
                 return Err(Refusal::precondition(format!(
                     "interaction {id} is {status} and can no longer be cancelled"
                 )));
             }
         }
+        self.load(tenant, id).await
+    }
+
+    /// Erases an interaction, cancelling it first if it runs.
+    pub(crate) async fn delete(&self, tenant: &str, id: &InteractionId) -> Result<(), Refusal> {
+        if self.status(tenant, id).await?.is_running() {
+            self.stop(tenant, id).await?;
+        }
+        if self.store.erase(tenant, id, clock::now()).await? { Ok(()) } else { Err(unknown(id)) }
+    }
+
+    /// Asks a run to end and waits for it, but not for ever.
+    async fn stop(&self, tenant: &str, id: &InteractionId) -> Result<(), Refusal> {
         self.store.request_cancel(tenant, id).await?;
         let local = self.lock_active().get(id).map(|active| active.control.cancel.clone());
         if let Some(cancel) = local {
             cancel.cancel();
         }
         let deadline = tokio::time::Instant::now() + CANCEL_PATIENCE;
-        loop {
-            let record = self.load(tenant, id).await?;
-            if !record.status.is_running() || tokio::time::Instant::now() > deadline {
-                return Ok(record);
-            }
+        while self.status(tenant, id).await?.is_running() && tokio::time::Instant::now() < deadline
+        {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        Ok(())
     }
 
-    /// Erases an interaction, cancelling it first if it runs.
-    pub(crate) async fn delete(&self, tenant: &str, id: &InteractionId) -> Result<(), Refusal> {
-        let record = self.load(tenant, id).await?;
-        if record.status.is_running() {
-            self.cancel(tenant, id).await?;
-        }
-        if self.store.erase(tenant, id, clock::now()).await? { Ok(()) } else { Err(unknown(id)) }
+    async fn status(&self, tenant: &str, id: &InteractionId) -> Result<Status, Refusal> {
+        self.store.status(tenant, id).await?.ok_or_else(|| unknown(id))
     }
 
     /// Follows the events of a stored interaction after number `seq`.
@@ -275,7 +278,7 @@ impl Engine {
             }
             let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
         }
-        if let Err(error) = self.store.release(&self.owner, clock::now()).await {
+        if let Err(error) = self.store.release(&self.owner).await {
             tracing::warn!(%error, "leases could not be released; others take over when they run out");
         }
     }
@@ -297,10 +300,6 @@ impl Engine {
                 format!("{limit} interactions are running already; wait for one to end"),
             )
         })
-    }
-
-    fn lease_end(&self) -> i64 {
-        clock::now().saturating_add(millis(self.config.background.lease))
     }
 
     fn lock_active(&self) -> std::sync::MutexGuard<'_, HashMap<InteractionId, Active>> {

@@ -5,12 +5,14 @@ mod sqlite;
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use interactions_types::InteractionId;
+use interactions_types::{InteractionId, Status};
 
 pub use record::{
-    Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Record, Turn,
+    Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Progress, Record,
+    Summary, Turn,
 };
 pub use sqlite::SqliteStore;
 pub(crate) use sqlite::sqlite_path;
@@ -21,11 +23,20 @@ pub(crate) use sqlite::sqlite_path;
 /// Every read and write on behalf of a caller is scoped by the caller's tenant.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
-    /// Adds a running interaction, leased to its creator.
-    async fn insert(&self, new: &NewInteraction) -> Result<(), StoreError>;
+    /// Adds an interaction with its first events: running and leased to its creator,
+    /// or over already when its end is known.
+    async fn insert(
+        &self,
+        new: &NewInteraction,
+        chunk: Option<&Chunk>,
+        ending: Option<&Ending>,
+    ) -> Result<(), StoreError>;
 
     /// Reads an interaction. Erased ones come as tombstones.
     async fn load(&self, tenant: &str, id: &InteractionId) -> Result<Option<Record>, StoreError>;
+
+    /// Reads only where an interaction is in its life; `None` when there is none or it is erased.
+    async fn status(&self, tenant: &str, id: &InteractionId) -> Result<Option<Status>, StoreError>;
 
     /// Reads the turns from `head` up to the root, at most `depth` of them.
     async fn chain(
@@ -35,8 +46,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         depth: u32,
     ) -> Result<Chain, StoreError>;
 
-    /// Adds events to the log of a running interaction.
-    async fn append(&self, lease: &Lease, chunk: &Chunk) -> Result<(), StoreError>;
+    /// Adds events to the log of a running interaction, and what is known beside them by then.
+    async fn append(
+        &self,
+        lease: &Lease,
+        chunk: &Chunk,
+        progress: Option<&Progress>,
+    ) -> Result<(), StoreError>;
 
     /// Ends a running interaction: its last events, its result and its new status in one step.
     async fn finish(
@@ -57,30 +73,35 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Asks the runner of an interaction to stop; false when it is not running.
     async fn request_cancel(&self, tenant: &str, id: &InteractionId) -> Result<bool, StoreError>;
 
-    /// Extends leases. Returns which of them ask to be cancelled and which are lost.
+    /// Extends leases until `lease_for` from the moment of the write, however long that had to wait.
+    /// Returns which of them ask to be cancelled and which are lost.
     async fn heartbeat(
         &self,
         leases: &[Lease],
-        until: i64,
+        lease_for: Duration,
     ) -> Result<Vec<(Lease, Beat)>, StoreError>;
 
-    /// Takes over running interactions whose lease has run out.
+    /// Takes over running interactions whose lease has run out, except those that `owner` itself runs:
+    /// a heartbeat that comes late is no reason to begin them again.
     async fn claim(
         &self,
         owner: &str,
-        now: i64,
-        until: i64,
+        lease_for: Duration,
+        running: &[InteractionId],
         limit: u32,
     ) -> Result<Vec<Claim>, StoreError>;
 
-    /// Gives up all leases of an owner, so that others can take over at once.
-    async fn release(&self, owner: &str, now: i64) -> Result<(), StoreError>;
+    /// Gives up all leases of an owner, so that others can take over at once. This is no crash.
+    async fn release(&self, owner: &str) -> Result<(), StoreError>;
+
+    /// Gives up one lease, so that the run can be taken over at once. This is no crash.
+    async fn hand_back(&self, lease: &Lease) -> Result<(), StoreError>;
 
     /// Erases the content of an interaction; false when there is none.
     async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError>;
 
     /// Lists interactions, newest first.
-    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Record>, StoreError>;
+    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Summary>, StoreError>;
 
     /// Erases interactions whose time is over; returns how many.
     async fn expire(&self, now: i64) -> Result<u64, StoreError>;
@@ -105,7 +126,7 @@ pub enum Beat {
 }
 
 /// Why the store could not do its work.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreError {
     kind: StoreErrorKind,
     message: String,

@@ -2,12 +2,15 @@
 
 mod harness;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
+use harness::hooked::Hooked;
 use harness::{Harness, directory};
 use interactions_client::Client;
-use interactions_server::{Config, KeyConfig};
+use interactions_server::{Config, KeyConfig, Server};
 use interactions_types::{CreateInteraction, Status, StreamEvent};
 use serde_json::json;
 
@@ -187,4 +190,40 @@ async fn lists_in_pages() {
     seen.dedup();
     assert_eq!(seen.len(), 5);
     assert!(server.client.list().status(Status::Failed).await.unwrap().ids().is_empty());
+}
+
+#[tokio::test]
+async fn content_is_stored_once_and_read_only_when_it_is_shown() {
+    let dir = directory();
+    let loads = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&loads);
+    let store = Hooked::open(&dir, move |called| {
+        if called == "load" {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+        std::future::ready(Ok(())).boxed()
+    })
+    .await;
+    let mut config = Config::default();
+    config.data_dir = Some(dir.clone());
+    let server = Server::builder(config).store(store).build().await.unwrap();
+    let server = Harness::around(server, dir.clone());
+    let request = CreateInteraction::new("scripted", "count to 1000, a-needle").background(true);
+    let started = server.client.create(request).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server.client.cancel(&started.id).await.unwrap();
+    server.client.list().await.unwrap();
+    assert_eq!(loads.load(Ordering::SeqCst), 1, "only the answer to the cancelling shows content");
+    let (_, shown) =
+        server.raw("GET", &format!("/v1/interactions/{}?include_input=true", started.id), "").await;
+    assert_eq!(shown["input"][0]["content"][0]["text"], "count to 1000, a-needle");
+    server.client.delete(&started.id).await.unwrap();
+    assert_eq!(loads.load(Ordering::SeqCst), 2);
+
+    server.client.create(CreateInteraction::new("scripted", "fail, b-needle")).await.unwrap();
+    server.server.close().await;
+    let file = std::fs::read(dir.join("interactions.db")).unwrap();
+    let count = |needle: &[u8]| file.windows(needle.len()).filter(|part| *part == needle).count();
+    assert_eq!(count(b"b-needle"), 1);
+    assert_eq!(count(b"a-needle"), 0);
 }

@@ -13,11 +13,12 @@ use serde_json::Value;
 use super::{Engine, history, turns_to_steps};
 use crate::error::Refusal;
 use crate::model::Model;
+use crate::store::Progress;
 
 /// Everything that a run needs to know.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// The request as it was sent, its input normalised.
+    /// The request as it was sent; its input stands beside it.
     pub(super) request: CreateInteraction,
     pub(super) model: Arc<dyn Model>,
     /// The model's id at its own server.
@@ -41,6 +42,7 @@ pub(super) struct Plan {
 pub(super) struct Resumed {
     pub(super) steps: Vec<Step>,
     pub(super) cancel_requested: bool,
+    pub(super) progress: Progress,
 }
 
 impl Engine {

@@ -156,8 +156,8 @@ impl Follower {
 
     /// Waits for a run that is not in this process, and notices when there is nothing to wait for.
     async fn poll(&mut self) -> Result<(), Refusal> {
-        let record = self.engine.store.load(&self.tenant, &self.id).await?;
-        let running = record.is_some_and(|record| !record.erased && record.status.is_running());
+        let status = self.engine.store.status(&self.tenant, &self.id).await?;
+        let running = status.is_some_and(|status| status.is_running());
         if running && self.engine.closing.is_cancelled() {
             // Cut off in the middle, so that the reader resumes elsewhere or later.
             self.over = true;

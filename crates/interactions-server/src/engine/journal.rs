@@ -1,6 +1,7 @@
 //! The journal of one run: events get their numbers and ids, are persisted, and only then seen.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use interactions_types::{
@@ -8,10 +9,13 @@ use interactions_types::{
     InteractionCreated, InteractionId, Status, StatusUpdate, Step, StepDelta, StepStart, StepStop,
     StreamEvent,
 };
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::feed::event_id;
-use crate::store::{Chunk, Ending, Lease, LoggedEvent, Store, StoreErrorKind};
+use super::nesting::{DEEPEST, Nesting};
+use crate::store::{
+    Chunk, Ending, Lease, LoggedEvent, NewInteraction, Progress, Store, StoreError, StoreErrorKind,
+};
 
 /// A chunk is committed when it has this many events or bytes, or when the model pauses.
 const CHUNK_EVENTS: usize = 64;
@@ -23,7 +27,13 @@ const TRIES: u32 = 6;
 #[derive(Debug)]
 pub(super) enum Sink {
     /// Into the log, then to whoever follows.
-    Stored { store: Arc<dyn Store>, lease: Lease, feed: broadcast::Sender<Arc<Chunk>> },
+    Stored {
+        store: Arc<dyn Store>,
+        lease: Lease,
+        feed: broadcast::Sender<Arc<Chunk>>,
+        /// Present until the interaction itself is stored, with its first events.
+        birth: Option<Box<Birth>>,
+    },
     /// To the one caller who waits for them.
     Live(mpsc::Sender<Arc<Chunk>>),
     /// Nowhere: the caller waits for the result only.
@@ -36,7 +46,43 @@ impl Sink {
         lease: Lease,
         feed: broadcast::Sender<Arc<Chunk>>,
     ) -> Self {
-        Self::Stored { store, lease, feed }
+        Self::Stored { store, lease, feed, birth: None }
+    }
+
+    /// For an interaction that is stored with its first events.
+    pub(super) fn unborn(
+        store: Arc<dyn Store>,
+        lease: Lease,
+        feed: broadcast::Sender<Arc<Chunk>>,
+        birth: Birth,
+    ) -> Self {
+        Self::Stored { store, lease, feed, birth: Some(Box::new(birth)) }
+    }
+}
+
+/// An interaction that is not stored yet.
+#[derive(Debug)]
+pub(super) struct Birth {
+    pub(super) new: NewInteraction,
+    /// Set when it is stored.
+    pub(super) born: Arc<AtomicBool>,
+    /// Told when it is stored, or why not.
+    pub(super) told: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl Birth {
+    async fn happen(
+        self,
+        store: &dyn Store,
+        chunk: Option<&Chunk>,
+        ending: Option<&Ending>,
+    ) -> Result<(), Halted> {
+        let inserted = store.insert(&self.new, chunk, ending).await;
+        self.born.store(inserted.is_ok(), Ordering::Release);
+        let halted = if inserted.is_ok() { Ok(()) } else { Err(Halted::Unborn) };
+        // Whoever asked for it may have gone.
+        let _ = self.told.send(inserted);
+        halted
     }
 }
 
@@ -45,6 +91,8 @@ impl Sink {
 pub(super) enum Halted {
     /// The lease is lost, or the store stays unavailable: another attempt will finish the run.
     Abandoned,
+    /// It could not be stored, and nobody was told that it was.
+    Unborn,
     /// The only caller of a run that is not stored has gone.
     Deserted,
 }
@@ -57,8 +105,15 @@ pub(super) struct Journal {
     next_seq: u64,
     next_index: i64,
     open: Option<i64>,
+    /// Calls that are closed although their arguments are not whole.
+    broken: Vec<i64>,
+    /// The argument text of the open call.
+    arguments: Nesting,
+    too_deep: bool,
     pending: Vec<LoggedEvent>,
     pending_bytes: usize,
+    /// What is to be written beside the next events.
+    progress: Option<Progress>,
     accumulator: Accumulator,
 }
 
@@ -70,8 +125,12 @@ impl Journal {
             next_seq: 1,
             next_index: 0,
             open: None,
+            broken: Vec::new(),
+            arguments: Nesting::default(),
+            too_deep: false,
             pending: Vec::new(),
             pending_bytes: 0,
+            progress: None,
             accumulator: Accumulator::new(),
         }
     }
@@ -92,8 +151,10 @@ impl Journal {
                 StreamEvent::StepStop(_) => self.open = None,
                 _ => {}
             }
-            // What was emitted did accumulate when it was emitted.
-            let _ = self.accumulator.push(&event);
+            let accumulated = self.accumulator.push(&event);
+            if let (StreamEvent::StepStop(stop), Err(_)) = (&event, accumulated) {
+                self.broken.push(stop.index);
+            }
         }
         self.next_seq = logged.last().map_or(0, Chunk::last_seq) + 1;
         self
@@ -118,15 +179,30 @@ impl Journal {
 
     pub(super) fn start(&mut self, step: impl Into<Step>) {
         let index = self.next_index;
-        self.next_index += 1;
-        self.open = Some(index);
         self.emit(StepStart::new(index, step).into());
+        if !self.too_deep {
+            self.next_index += 1;
+            self.open = Some(index);
+            self.arguments = Nesting::default();
+        }
     }
 
     pub(super) fn delta(&mut self, delta: impl Into<Delta>) {
-        if let Some(index) = self.open {
-            self.emit(StepDelta::new(index, delta).into());
+        let Some(index) = self.open else {
+            return;
+        };
+        let delta = delta.into();
+        if let Delta::Arguments(more) = &delta {
+            let levels = self.arguments.read(more.arguments.as_deref().unwrap_or_default());
+            // They stand in a step in an event.
+            self.too_deep |= levels + 2 > DEEPEST;
         }
+        self.emit(StepDelta::new(index, delta).into());
+    }
+
+    /// Whether something was left out because it is nested too deeply to be read back.
+    pub(super) fn is_too_deep(&self) -> bool {
+        self.too_deep
     }
 
     /// Ends the open step.
@@ -137,7 +213,38 @@ impl Journal {
         let Some(index) = self.open.take() else {
             return Ok(());
         };
-        self.record(StepStop::new(index).into())
+        let stopped = self.record(StepStop::new(index).into());
+        if stopped.is_err() {
+            self.broken.push(index);
+        }
+        stopped
+    }
+
+    /// Ends the open step before it is whole.
+    pub(super) fn break_off(&mut self) {
+        let open = self.open;
+        if self.stop().is_ok() {
+            self.broken.extend(open);
+        }
+    }
+
+    /// The calls that were broken off since the last time.
+    pub(super) fn take_broken(&mut self) -> Vec<Step> {
+        if self.broken.is_empty() {
+            return Vec::new();
+        }
+        // A step's index is its position: this journal has counted them.
+        let broken: Vec<usize> = std::mem::take(&mut self.broken)
+            .into_iter()
+            .filter_map(|index| usize::try_from(index).ok())
+            .collect();
+        let steps = self.steps().into_iter().enumerate();
+        steps.filter(|(at, _)| broken.contains(at)).map(|(_, step)| step).collect()
+    }
+
+    /// Says what the run has cost and met with so far.
+    pub(super) fn note(&mut self, progress: Progress) {
+        self.progress = Some(progress);
     }
 
     pub(super) fn error(&mut self, error: ApiError) {
@@ -153,14 +260,21 @@ impl Journal {
         let _ = self.record(event);
     }
 
+    /// Takes an event in, or leaves it out when nobody could read it back.
     fn record(&mut self, mut event: StreamEvent) -> Result<(), AccumulateError> {
         let seq = self.next_seq + self.pending.len() as u64;
         if matches!(self.sink, Sink::Stored { .. }) {
             event = event.with_event_id(event_id(seq));
         }
-        let accumulated = self.accumulator.push(&event);
         // Every event type serialises to JSON: its fields are strings, numbers, maps and lists.
         let json = serde_json::to_string(&event).unwrap_or_default();
+        if matches!(event, StreamEvent::StepStart(_) | StreamEvent::StepDelta(_)) {
+            self.too_deep |= Nesting::of(&json) > DEEPEST;
+            if self.too_deep {
+                return Ok(());
+            }
+        }
+        let accumulated = self.accumulator.push(&event);
         self.pending_bytes += json.len();
         self.pending.push(LoggedEvent::new(event.kind(), json));
         accumulated
@@ -177,11 +291,17 @@ impl Journal {
         let Some(chunk) = self.take_chunk() else {
             return Ok(());
         };
-        match &self.sink {
+        match &mut self.sink {
             Sink::Nobody => Ok(()),
             Sink::Live(sender) => sender.send(chunk).await.map_err(|_| Halted::Deserted),
-            Sink::Stored { store, lease, feed } => {
-                patiently(|| store.append(lease, &chunk)).await?;
+            Sink::Stored { store, lease, feed, birth } => {
+                match birth.take() {
+                    Some(birth) => birth.happen(store.as_ref(), Some(&chunk), None).await?,
+                    None => {
+                        let progress = self.progress.take();
+                        patiently(|| store.append(lease, &chunk, progress.as_ref())).await?;
+                    }
+                }
                 // Nobody may be following, which is fine.
                 let _ = feed.send(chunk);
                 Ok(())
@@ -197,14 +317,18 @@ impl Journal {
     ) -> Result<(), Halted> {
         self.emit(InteractionCompleted::new(interaction).into());
         let chunk = self.take_chunk();
-        match &self.sink {
+        match &mut self.sink {
             Sink::Nobody => Ok(()),
             Sink::Live(sender) => match chunk {
                 Some(chunk) => sender.send(chunk).await.map_err(|_| Halted::Deserted),
                 None => Ok(()),
             },
-            Sink::Stored { store, lease, feed } => {
-                patiently(|| store.finish(lease, chunk.as_deref(), &ending)).await?;
+            Sink::Stored { store, lease, feed, birth } => {
+                let chunk_ref = chunk.as_deref();
+                match birth.take() {
+                    Some(birth) => birth.happen(store.as_ref(), chunk_ref, Some(&ending)).await?,
+                    None => patiently(|| store.finish(lease, chunk_ref, &ending)).await?,
+                }
                 if let Some(chunk) = chunk {
                     let _ = feed.send(chunk);
                 }
@@ -228,7 +352,7 @@ impl Journal {
 /// Repeats a write for a while when the store is unavailable: a full disk may be emptied, a lock may be freed.
 async fn patiently<F>(write: impl Fn() -> F) -> Result<(), Halted>
 where
-    F: Future<Output = Result<(), crate::store::StoreError>>,
+    F: Future<Output = Result<(), StoreError>>,
 {
     let mut pause = Duration::from_millis(50);
     for _ in 1..TRIES {

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interactions_types::{InteractionId, StreamEvent};
+use interactions_types::{Interaction, InteractionId, Status, StreamEvent};
 
 use super::admission::Resumed;
 use super::journal::{Journal, Sink};
 use super::{Engine, beginning};
 use crate::clock;
 use crate::error::Refusal;
-use crate::store::{Beat, Claim, Ending, Lease, Record, StoreErrorKind};
+use crate::store::{
+    Beat, Claim, Ending, Lease, Progress, Record, StoreError, StoreErrorKind, Summary,
+};
 
-/// A run that has been begun this often is not begun again: it may be what brings the process down.
-const MOST_ATTEMPTS: u32 = 5;
+/// A run whose process has died this often is not begun again: it may be what brings the process down.
+const MOST_CRASHES: u32 = 5;
 const CLAIMS_AT_ONCE: u32 = 16;
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -22,15 +24,14 @@ pub(super) async fn keep_leases(engine: Arc<Engine>) {
     let every = engine.config.background.lease / 3;
     // Closing goes on renewing: runs that end in time must still hold their leases.
     while wait(&engine, every, false).await {
-        let leases: Vec<Lease> =
-            engine.lock_active().values().filter_map(|active| active.lease.clone()).collect();
+        let leases = engine.leases();
         if leases.is_empty() {
             if engine.closing.is_cancelled() {
                 return;
             }
             continue;
         }
-        let beats = match engine.store.heartbeat(&leases, engine.lease_end()).await {
+        let beats = match engine.store.heartbeat(&leases, engine.config.background.lease).await {
             Ok(beats) => beats,
             Err(error) => {
                 tracing::warn!(%error, "leases could not be extended");
@@ -60,19 +61,15 @@ pub(super) async fn take_over(engine: Arc<Engine>) {
     let every = (engine.config.background.lease / 4)
         .clamp(Duration::from_millis(100), Duration::from_secs(5));
     loop {
+        let running = engine.running();
         let claims = engine
             .store
-            .claim(&engine.owner, clock::now(), engine.lease_end(), CLAIMS_AT_ONCE)
+            .claim(&engine.owner, engine.config.background.lease, &running, CLAIMS_AT_ONCE)
             .await;
         match claims {
             Ok(claims) => {
                 for claim in claims {
-                    let lease = claim.lease.clone();
-                    tracing::info!(id = %lease.id, attempt = lease.attempt, "taking over a run");
-                    if let Err(refusal) = engine.revive(claim).await {
-                        tracing::warn!(id = %lease.id, reason = refusal.message, "the run cannot be taken over");
-                        engine.bury(&lease, &refusal).await;
-                    }
+                    engine.take(claim).await;
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot look for runs to take over"),
@@ -106,57 +103,123 @@ async fn wait(engine: &Engine, time: Duration, ends_on_closing: bool) -> bool {
     }
 }
 
-impl Engine {
-    /// Starts another attempt at a run, with what the earlier ones have left.
-    async fn revive(self: &Arc<Self>, claim: Claim) -> Result<(), Refusal> {
-        let Claim { lease, tenant, record, secrets, cancel_requested, .. } = claim;
-        if lease.attempt > MOST_ATTEMPTS {
-            return Err(Refusal::unavailable(format!(
-                "it was begun {MOST_ATTEMPTS} times and never ended"
-            )));
+/// Why a run was not taken over.
+enum Obstacle {
+    /// Later it may work.
+    Passing(String),
+    /// It will never work.
+    Lasting(Refusal),
+}
+
+impl From<Refusal> for Obstacle {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.status {
+            http::StatusCode::SERVICE_UNAVAILABLE => Self::Passing(refusal.message),
+            _ => Self::Lasting(refusal),
         }
-        let Record { request: mut bare, input, created, .. } = record;
+    }
+}
+
+impl From<StoreError> for Obstacle {
+    fn from(error: StoreError) -> Self {
+        match error.kind() {
+            StoreErrorKind::Corrupt => Self::Lasting(error.into()),
+            _ => Self::Passing(error.to_string()),
+        }
+    }
+}
+
+impl Engine {
+    /// Goes on with a run that was claimed, or ends it, or leaves it for later.
+    async fn take(self: &Arc<Self>, claim: Claim) {
+        let (lease, summary) = (claim.lease.clone(), claim.summary.clone());
+        let progress = claim.record.as_ref().map_or_else(
+            |_| Progress::default(),
+            |record| Progress::new(record.usage.clone(), record.errors.clone()),
+        );
+        tracing::info!(id = %lease.id, attempt = lease.attempt, "taking over a run");
+        let why = match self.revive(claim).await {
+            Ok(()) => return,
+            Err(Obstacle::Passing(why)) => why,
+            Err(Obstacle::Lasting(refusal)) => {
+                tracing::warn!(id = %lease.id, reason = refusal.message, "the run cannot be taken over");
+                match self.bury(&lease, &summary, progress, &refusal).await {
+                    Ok(()) => return,
+                    Err(error) => error.to_string(),
+                }
+            }
+        };
+        tracing::warn!(id = %lease.id, why, "the run cannot be taken over yet");
+        if let Err(error) = self.store.hand_back(&lease).await {
+            tracing::warn!(id = %lease.id, %error, "its lease has to run out first");
+        }
+    }
+
+    /// Starts another attempt at a run, with what the earlier ones have left.
+    async fn revive(self: &Arc<Self>, claim: Claim) -> Result<(), Obstacle> {
+        let never = |why: String| Obstacle::Lasting(Refusal::unavailable(why));
+        let Claim { lease, tenant, record, secrets, cancel_requested, crashes, .. } = claim;
+        if crashes >= MOST_CRASHES {
+            return Err(never(format!("it was begun {MOST_CRASHES} times and never ended")));
+        }
+        let Record { request: mut bare, input, created, usage, errors, .. } = record?;
         if let Some(sealed) = secrets
             && !self.vault.restore(&mut bare, &sealed)
         {
-            return Err(Refusal::unavailable(
-                "its secrets cannot be opened with this server's key",
-            ));
+            return Err(never("its secrets cannot be opened with this server's key".to_owned()));
         }
         let mut plan = self.plan(bare, input)?;
         plan.history = self.history(&tenant, &plan.request).await?;
 
-        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), self.feeds.open(&lease.id));
         let logged = self.store.events_after(&lease.id, 0, u32::MAX).await?;
+        let place = self.occupy(&lease.id, Some(&lease));
+        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), place.feed());
         let journal = Journal::new(lease.id.clone(), sink).resume(&logged);
-        plan.resumed = Some(Resumed { steps: journal.steps(), cancel_requested });
+        let progress = Progress::new(usage, errors);
+        plan.resumed = Some(Resumed { steps: journal.steps(), cancel_requested, progress });
         let beginning = beginning(&lease.id, &plan.request, created);
         // Nobody waits for its end, so the guard that would cancel it is let go.
-        let (_, guard) = self.launch(Some(lease), None, plan, journal, beginning);
+        let (_, guard) = self.launch(place, None, plan, journal, beginning);
         guard.disarm();
         Ok(())
     }
 
-    /// Ends a run that cannot be taken over.
-    async fn bury(&self, lease: &Lease, refusal: &Refusal) {
-        let logged = self.store.events_after(&lease.id, 0, u32::MAX).await.unwrap_or_default();
-        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), self.feeds.open(&lease.id));
+    /// Ends a run that cannot be taken over. Its request may be unreadable.
+    async fn bury(
+        self: &Arc<Self>,
+        lease: &Lease,
+        summary: &Summary,
+        progress: Progress,
+        refusal: &Refusal,
+    ) -> Result<(), StoreError> {
+        let logged = self.store.events_after(&lease.id, 0, u32::MAX).await?;
+        let place = self.occupy(&lease.id, Some(lease));
+        let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), place.feed());
         let mut journal = Journal::new(lease.id.clone(), sink).resume(&logged);
-        let error = refusal.api_error();
+        let mut interaction = Interaction::new(&lease.id, Status::InProgress).object("interaction");
+        interaction.model = summary.model.as_deref().map(Into::into);
+        interaction.agent = summary.agent.as_deref().map(Into::into);
+        interaction.created = Some(clock::rfc3339(summary.created));
+        interaction.previous_interaction_id.clone_from(&summary.parent);
+        if !journal.has_begun() {
+            journal.created(interaction.clone());
+            journal.status(Status::InProgress);
+        }
         let _ = journal.stop();
+        let error = refusal.api_error();
         journal.error(error.clone());
-        let mut interaction =
-            interactions_types::Interaction::new(&lease.id, interactions_types::Status::Failed);
-        interaction.errors = Some(vec![error.clone()]);
-        let ending = Ending {
-            status: interactions_types::Status::Failed,
-            output: journal.steps(),
-            usage: None,
-            errors: vec![error],
-            updated: clock::now(),
-        };
+        let updated = clock::now();
+        interaction.status = Status::Failed;
+        interaction.updated = Some(clock::rfc3339(updated));
+        let Progress { usage, mut errors } = progress;
+        errors.push(error);
+        interaction.usage.clone_from(&usage);
+        interaction.errors = Some(errors.clone());
+        let ending =
+            Ending { status: Status::Failed, output: journal.steps(), usage, errors, updated };
+        // If this comes to nothing, the lease runs out and it is tried again.
         let _ = journal.finish(interaction, ending).await;
-        self.feeds.close(&lease.id);
+        Ok(())
     }
 
     /// The steps that a run has made so far, from its log.

@@ -13,11 +13,12 @@ use serde_json::json;
 
 use super::admission::Plan;
 use super::journal::{Halted, Journal};
+use super::nesting::{DEEPEST, Nesting};
 use super::toolbox::{Route, Toolbox};
 use super::{Control, Engine, Finished, history, named, new_id};
 use crate::clock;
 use crate::model::{Finish, ModelError, ModelEvent, ModelStream, Transient, Turn};
-use crate::store::Ending;
+use crate::store::{Ending, Progress};
 
 /// How many tools of MCP servers one turn runs at a time.
 const PARALLEL_CALLS: usize = 8;
@@ -30,6 +31,7 @@ pub(super) async fn run(
     beginning: Interaction,
     control: Control,
 ) -> Option<Finished> {
+    let earlier = plan.resumed.as_ref().map(|it| it.progress.clone()).unwrap_or_default();
     let mut run = Run {
         engine,
         plan,
@@ -37,8 +39,8 @@ pub(super) async fn run(
         interaction: beginning,
         control,
         toolbox: Toolbox::default(),
-        usage: None,
-        errors: Vec::new(),
+        usage: earlier.usage,
+        errors: earlier.errors,
         call_ids: HashSet::new(),
     };
     let outcome = match run.converse().await {
@@ -54,7 +56,7 @@ pub(super) async fn run(
             tracing::info!(id = %run.interaction.id, "the run is left to another attempt");
             None
         }
-        Err(Halted::Deserted) => None,
+        Err(Halted::Unborn | Halted::Deserted) => None,
     }
 }
 
@@ -107,6 +109,8 @@ struct Asked {
     mcp_calls: Vec<McpServerToolCall>,
     client_calls: usize,
     finish: Option<Finish>,
+    /// Arguments that cannot be read: a fault of the model, unless it was cut at the limit.
+    malformed: Option<ModelError>,
 }
 
 /// The call that is being generated.
@@ -132,7 +136,13 @@ impl Run<'_> {
         let opening =
             Toolbox::open(&self.plan.tools, self.plan.allowed.as_deref(), &self.engine.egress);
         self.toolbox = interruptible(&self.control, opening).await?;
-        self.errors.extend(self.toolbox.faults());
+        for fault in self.toolbox.faults() {
+            // An earlier attempt may have met with it too.
+            if !self.errors.contains(&fault) {
+                self.errors.push(fault);
+            }
+        }
+        self.note(None);
         let known = self.plan.history.iter().chain(&self.plan.input);
         self.call_ids = known
             .filter_map(|step| match step {
@@ -150,6 +160,10 @@ impl Run<'_> {
             let generation = self.plan.model.generate(turn);
             let stream = interruptible(&self.control, generation).await??;
             let asked = self.relay(stream).await?;
+            if asked.finish == Some(Finish::MaxTokens) {
+                // Half an answer is not acted on: what else would it have called?
+                return Ok(Verdict::Incomplete);
+            }
             if !asked.mcp_calls.is_empty() {
                 // Calls are on record before anything is carried out.
                 self.journal.flush().await?;
@@ -158,10 +172,10 @@ impl Run<'_> {
                     continue;
                 }
             }
-            return Ok(match asked.finish {
-                _ if asked.client_calls > 0 => Verdict::RequiresAction,
-                Some(Finish::MaxTokens) => Verdict::Incomplete,
-                _ => Verdict::Completed,
+            return Ok(if asked.client_calls > 0 {
+                Verdict::RequiresAction
+            } else {
+                Verdict::Completed
             });
         }
         let rounds = self.engine.config.limits.tool_rounds;
@@ -228,9 +242,12 @@ impl Run<'_> {
                     (_, delta) => self.journal.delta(delta),
                 },
                 Some(Ok(ModelEvent::Stop)) => {
-                    self.stop(std::mem::replace(&mut generating, Generating::Plain), &mut asked)?;
+                    self.stop(std::mem::replace(&mut generating, Generating::Plain), &mut asked);
                 }
-                Some(Ok(ModelEvent::Usage(counted))) => usage = Some(counted),
+                Some(Ok(ModelEvent::Usage(counted))) => {
+                    self.note(Some(&counted));
+                    usage = Some(counted);
+                }
                 Some(Ok(ModelEvent::Finish(finish))) => asked.finish = Some(finish),
                 Some(Err(error)) => {
                     self.add_usage(usage.as_ref());
@@ -238,17 +255,26 @@ impl Run<'_> {
                 }
                 None => break,
             }
+            if self.journal.is_too_deep() {
+                self.add_usage(usage.as_ref());
+                let why = format!("the model's answer is nested more than {DEEPEST} levels deep");
+                return Err(ModelError::permanent("api_error", why).into());
+            }
             debug_assert!(!stream.is_terminated(), "a finished stream is not asked again");
         }
         self.add_usage(usage.as_ref());
-        if asked.finish.is_none() {
-            let broken = ModelError::transient(
+        match (asked.finish, asked.malformed.take()) {
+            (None, _) => Err(ModelError::transient(
                 Transient::Unavailable,
                 "the model stopped in the middle of its answer",
-            );
-            return Err(broken.into());
+            )
+            .into()),
+            (Some(Finish::Stop), Some(malformed)) => Err(malformed.into()),
+            (Some(_), _) => {
+                self.answer_broken("the limit of output tokens was reached");
+                Ok(asked)
+            }
         }
-        Ok(asked)
     }
 
     fn start(&mut self, step: Step) -> Result<Generating, Stop> {
@@ -285,7 +311,7 @@ impl Run<'_> {
         }
     }
 
-    fn stop(&mut self, generating: Generating, asked: &mut Asked) -> Result<(), Stop> {
+    fn stop(&mut self, generating: Generating, asked: &mut Asked) {
         let malformed = |name: &str, error: &dyn std::fmt::Display| {
             ModelError::permanent(
                 "malformed_function_call",
@@ -296,14 +322,20 @@ impl Run<'_> {
             Generating::Plain => {
                 let _ = self.journal.stop();
             }
-            Generating::Function(name) => {
-                self.journal.stop().map_err(|error| malformed(&name, &error))?;
-                asked.client_calls += 1;
-            }
+            Generating::Function(name) => match self.journal.stop() {
+                Ok(()) => asked.client_calls += 1,
+                Err(error) => asked.malformed = Some(malformed(&name, &error)),
+            },
             Generating::Mcp { mut call, text } => {
                 if !text.trim().is_empty() {
-                    call.arguments = serde_json::from_str(&text)
-                        .map_err(|error| malformed(&call.name, &error))?;
+                    match serde_json::from_str(&text) {
+                        Ok(arguments) => call.arguments = arguments,
+                        Err(error) => {
+                            asked.malformed = Some(malformed(&call.name, &error));
+                            self.journal.break_off();
+                            return;
+                        }
+                    }
                 }
                 self.journal.delta(McpServerToolCallDelta::new(
                     call.name.clone(),
@@ -314,7 +346,6 @@ impl Run<'_> {
                 asked.mcp_calls.push(call);
             }
         }
-        Ok(())
     }
 
     /// Runs tools of MCP servers side by side and writes their results in the order of the calls.
@@ -340,41 +371,76 @@ impl Run<'_> {
         let Some(resumed) = self.plan.resumed.take() else {
             return Ok(None);
         };
-        if self.journal.is_open() {
-            let _ = self.journal.stop();
-        }
-        let answered: HashSet<&CallId> = resumed
+        self.journal.break_off();
+        let mut answered: HashSet<CallId> = resumed
             .steps
             .iter()
             .filter_map(|step| match step {
-                Step::McpServerToolResult(result) => Some(&result.call_id),
+                Step::FunctionResult(result) => Some(result.call_id.clone()),
+                Step::McpServerToolResult(result) => Some(result.call_id.clone()),
                 _ => None,
             })
             .collect();
+        // Nobody must carry out a call whose arguments are not whole, neither the caller nor this server.
+        answered.extend(self.answer_broken("the server was restarted"));
         let mut again = Vec::new();
+        let mut waiting = false;
         for step in &resumed.steps {
-            if let Step::McpServerToolCall(call) = step
-                && !answered.contains(&call.id)
-            {
-                if self.toolbox.is_repeatable(&call.server_name, &call.name) {
+            match step {
+                // Only the ending of the run was missing: it stops for the caller.
+                Step::FunctionCall(call) => waiting |= !answered.contains(&call.id),
+                Step::McpServerToolCall(call) if answered.contains(&call.id) => {}
+                Step::McpServerToolCall(call)
+                    if self.toolbox.is_repeatable(&call.server_name, &call.name) =>
+                {
                     again.push(call.clone());
-                } else {
+                }
+                Step::McpServerToolCall(call) => {
                     let unknown = "Error: the server was restarted while this tool ran; its outcome is unknown.";
                     write_result(&mut self.journal, call, unknown.into());
                 }
+                _ => {}
             }
         }
         self.journal.flush().await?;
         self.carry_out(again).await?;
-        // Function calls end a run; if the last step is one, only the ending was missing.
-        let waiting = matches!(resumed.steps.last(), Some(Step::FunctionCall(call)) if !call.arguments.is_empty());
         Ok(waiting.then_some(Verdict::RequiresAction))
+    }
+
+    /// Answers calls whose arguments are not whole, so that they are pending for nobody.
+    fn answer_broken(&mut self, why: &str) -> Vec<CallId> {
+        let text = format!("Error: {why} before this call was complete; it was not carried out.");
+        let mut answered = Vec::new();
+        for step in self.journal.take_broken() {
+            match step {
+                Step::FunctionCall(call) => {
+                    self.journal.start(call.error(text.clone()));
+                    let _ = self.journal.stop();
+                    answered.push(call.id);
+                }
+                Step::McpServerToolCall(call) => {
+                    write_result(&mut self.journal, &call, text.clone().into());
+                    answered.push(call.id);
+                }
+                _ => {}
+            }
+        }
+        answered
     }
 
     fn add_usage(&mut self, usage: Option<&Usage>) {
         if let Some(usage) = usage {
             *self.usage.get_or_insert_default() += usage;
         }
+    }
+
+    /// Keeps what this attempt has cost and met with for the next one, if there has to be one.
+    fn note(&mut self, more: Option<&Usage>) {
+        let mut usage = self.usage.clone();
+        if let Some(more) = more {
+            *usage.get_or_insert_default() += more;
+        }
+        self.journal.note(Progress::new(usage, self.errors.clone()));
     }
 
     async fn conclude(&mut self, verdict: Verdict) -> Result<Finished, Halted> {
@@ -424,6 +490,12 @@ fn write_result(
     call: &McpServerToolCall,
     output: interactions_types::ToolOutput,
 ) {
+    // It stands in a delta in an event.
+    let output = if Nesting::of_value(&output) + 2 > DEEPEST {
+        format!("Error: the result of `{}` is nested too deeply to be read.", call.name).into()
+    } else {
+        output
+    };
     let shell = json!({
         "type": "mcp_server_tool_result",
         "call_id": call.id,
@@ -449,5 +521,27 @@ async fn interruptible<F: Future>(control: &Control, work: F) -> Result<F::Outpu
         () = control.abandon.cancelled() => Err(Stop::Halted(Halted::Abandoned)),
         () = control.cancel.cancelled() => Err(Stop::Cancelled),
         done = work => Ok(done),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use interactions_types::ToolOutput;
+    use serde_json::Value;
+
+    use super::super::journal::Sink;
+    use super::*;
+
+    #[test]
+    fn results_that_nobody_could_read_back_become_an_error_for_the_model() {
+        let mut journal = Journal::new("i".into(), Sink::Nobody);
+        let call = McpServerToolCall::new("c", "f", "s", JsonObject::new());
+        let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        write_result(&mut journal, &call, ToolOutput::Other(nested(200)));
+        write_result(&mut journal, &call, ToolOutput::Other(nested(50)));
+        let steps = serde_json::to_value(journal.steps()).unwrap();
+        let text = steps[0]["result"].as_str().unwrap();
+        assert!(text.contains("nested too deeply"), "{text}");
+        assert!(matches!(steps[1]["result"], Value::Array(_)));
     }
 }

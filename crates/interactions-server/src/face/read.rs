@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use interactions_types::{InteractionId, Status};
+use interactions_types::{Input, InteractionId, Status};
 use serde_json::{Value, json};
 
 use super::keys::Tenant;
@@ -15,7 +15,7 @@ use super::{Face, stream};
 use crate::clock;
 use crate::engine::{event_seq, shown};
 use crate::error::Refusal;
-use crate::store::{Page, Record};
+use crate::store::{Page, Record, Summary};
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -49,7 +49,7 @@ pub(super) async fn get(
         };
         return Ok(stream::follow(face.engine.follow(&tenant, &id, seen)));
     }
-    let input = include_input.then(|| record.request.input.clone()).flatten();
+    let input = include_input.then(|| Input::Steps(record.input.clone()));
     let mut interaction = state(&face, record).await?;
     interaction.input = input;
     Ok(Json(interaction).into_response())
@@ -134,19 +134,20 @@ pub(super) async fn list(
 }
 
 /// One line of the list: the id, which is all that Google sends, and what people want to see beside it.
-fn entry(record: Record) -> Value {
+fn entry(summary: Summary) -> Value {
     let mut entry = json!({
-        "id": record.id,
-        "status": record.status,
-        "created": clock::rfc3339(record.created),
-        "updated": clock::rfc3339(record.updated),
+        "id": summary.id,
+        "status": summary.status,
+        "created": clock::rfc3339(summary.created),
+        "updated": clock::rfc3339(summary.updated),
     });
-    match record.request.named_target() {
-        Some(interactions_types::Target::Model(model)) => entry["model"] = json!(model),
-        Some(interactions_types::Target::Agent(agent)) => entry["agent"] = json!(agent),
-        _ => {}
+    if let Some(model) = summary.model {
+        entry["model"] = json!(model);
     }
-    if let Some(parent) = record.parent {
+    if let Some(agent) = summary.agent {
+        entry["agent"] = json!(agent);
+    }
+    if let Some(parent) = summary.parent {
         entry["previous_interaction_id"] = json!(parent);
     }
     entry

@@ -1,7 +1,9 @@
 //! What goes into the store and what comes out of it.
 
 use std::fmt;
+use std::time::Duration;
 
+use super::StoreError;
 use interactions_types::{ApiError, CreateInteraction, InteractionId, Status, Step, Usage};
 
 /// The right to run one interaction, held by one runner at a time.
@@ -32,7 +34,7 @@ pub struct NewInteraction {
     pub lease: Lease,
     /// Whose it is.
     pub tenant: String,
-    /// The request without secrets.
+    /// The request without secrets and without its input.
     pub request: CreateInteraction,
     /// Encrypted secrets of the request, if it has any.
     pub secrets: Option<Vec<u8>>,
@@ -42,8 +44,8 @@ pub struct NewInteraction {
     pub created: i64,
     /// When it may be erased.
     pub expires: Option<i64>,
-    /// When the lease runs out unless extended.
-    pub lease_until: i64,
+    /// How long the lease holds from the moment of the write unless extended.
+    pub lease_for: Duration,
 }
 
 impl NewInteraction {
@@ -55,9 +57,9 @@ impl NewInteraction {
         request: CreateInteraction,
         input: Vec<Step>,
         created: i64,
-        lease_until: i64,
+        lease_for: Duration,
     ) -> Self {
-        Self { lease, tenant, request, secrets: None, input, created, expires: None, lease_until }
+        Self { lease, tenant, request, secrets: None, input, created, expires: None, lease_for }
     }
 }
 
@@ -80,7 +82,7 @@ pub struct Record {
     pub parent: Option<InteractionId>,
     /// Where it is in its life.
     pub status: Status,
-    /// The request without secrets; absent once erased.
+    /// The request without secrets and without its input; empty once erased.
     pub request: CreateInteraction,
     /// The input as steps.
     pub input: Vec<Step>,
@@ -98,6 +100,26 @@ pub struct Record {
     pub updated: i64,
     /// Whether its content is gone.
     pub erased: bool,
+}
+
+/// What a list shows of an interaction. It can be read however large or damaged the content is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Its id.
+    pub id: InteractionId,
+    /// The interaction that it continues.
+    pub parent: Option<InteractionId>,
+    /// The model that was asked, if one was.
+    pub model: Option<String>,
+    /// The agent that was asked, if one was.
+    pub agent: Option<String>,
+    /// Where it is in its life.
+    pub status: Status,
+    /// When it was created, in milliseconds since 1970.
+    pub created: i64,
+    /// When it last changed.
+    pub updated: i64,
 }
 
 /// One turn of a conversation's history.
@@ -134,12 +156,16 @@ pub struct Claim {
     pub lease: Lease,
     /// Whose it is.
     pub tenant: String,
-    /// The interaction.
-    pub record: Record,
+    /// What is known of the interaction in any case.
+    pub summary: Summary,
+    /// The interaction; one that cannot be read must not keep others from being taken over.
+    pub record: Result<Record, StoreError>,
     /// Encrypted secrets of the request.
     pub secrets: Option<Vec<u8>>,
     /// Whether it should be cancelled instead of run.
     pub cancel_requested: bool,
+    /// How many earlier attempts ended without a word. Those that were handed back do not count.
+    pub crashes: u32,
 }
 
 impl fmt::Debug for Claim {
@@ -148,6 +174,24 @@ impl fmt::Debug for Claim {
             .field("lease", &self.lease)
             .field("tenant", &self.tenant)
             .finish_non_exhaustive()
+    }
+}
+
+/// What a run has cost and met with so far, so that a later attempt can add to it.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// What it cost.
+    pub usage: Option<Usage>,
+    /// Faults on the way.
+    pub errors: Vec<ApiError>,
+}
+
+impl Progress {
+    /// A state of things.
+    #[must_use]
+    pub fn new(usage: Option<Usage>, errors: Vec<ApiError>) -> Self {
+        Self { usage, errors }
     }
 }
 

@@ -1,24 +1,25 @@
 //! The store in one SQLite file: the embedded default.
 
+mod leases;
+mod rows;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use interactions_types::{InteractionId, Status, Target};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use interactions_types::{ApiError, InteractionId, Status, Target, Usage};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Record, Store, StoreError,
-    StoreErrorKind, Turn,
+    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Progress, Record, Store,
+    StoreError, Summary, Turn,
 };
 use crate::StartError;
+use rows::{column, failed, fenced, from_now, json, optional, parsed, record, signed, summary};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -103,36 +104,53 @@ pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn insert(&self, new: &NewInteraction) -> Result<(), StoreError> {
+    async fn insert(
+        &self,
+        new: &NewInteraction,
+        chunk: Option<&Chunk>,
+        ending: Option<&Ending>,
+    ) -> Result<(), StoreError> {
         let (model, agent) = match new.request.named_target() {
             Some(Target::Model(model)) => (Some(String::from(model)), None),
             Some(Target::Agent(agent)) => (None, Some(String::from(agent))),
             _ => (None, None),
         };
+        let (request, input) = (json(&new.request)?, json(&new.input)?);
+        let content = ending.map(Content::of).transpose()?.unwrap_or_default();
+        let running = ending.is_none();
+        let mut tx = self.write().await?;
         sqlx::query(
             "insert into interactions (id, tenant, parent, model, agent, status, background, request, secrets, input,
-                                       attempt, owner, lease_until, created, updated, expires)
-             values (?, ?, ?, ?, ?, 'in_progress', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                       output, usage, errors, attempt, owner, lease_until, last_seq, created, updated, expires)
+             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(new.lease.id.as_str())
         .bind(&new.tenant)
         .bind(new.request.previous_interaction_id.as_ref().map(InteractionId::as_str))
         .bind(model)
         .bind(agent)
+        .bind(ending.map_or(Status::InProgress.as_str(), |ending| ending.status.as_str()))
         .bind(new.request.background.unwrap_or(false))
-        .bind(json(&new.request)?)
-        .bind(new.secrets.as_deref())
-        .bind(json(&new.input)?)
+        .bind(request)
+        .bind(new.secrets.as_deref().filter(|_| running))
+        .bind(input)
+        .bind(content.output)
+        .bind(content.usage)
+        .bind(content.errors)
         .bind(new.lease.attempt)
-        .bind(&new.lease.owner)
-        .bind(new.lease_until)
+        .bind(running.then_some(&new.lease.owner))
+        .bind(running.then(|| from_now(new.lease_for)))
+        .bind(chunk.map_or(0, |chunk| signed(chunk.last_seq())))
         .bind(new.created)
-        .bind(new.created)
+        .bind(ending.map_or(new.created, |ending| ending.updated))
         .bind(new.expires)
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await
         .map_err(failed)?;
-        Ok(())
+        if let Some(chunk) = chunk {
+            insert_chunk(&mut tx, &new.lease.id, chunk).await?;
+        }
+        tx.commit().await.map_err(failed)
     }
 
     async fn load(&self, tenant: &str, id: &InteractionId) -> Result<Option<Record>, StoreError> {
@@ -143,6 +161,18 @@ impl Store for SqliteStore {
             .await
             .map_err(failed)?;
         row.as_ref().map(record).transpose()
+    }
+
+    async fn status(&self, tenant: &str, id: &InteractionId) -> Result<Option<Status>, StoreError> {
+        let status: Option<String> = sqlx::query_scalar(
+            "select status from interactions where id = ? and tenant = ? and erased is null",
+        )
+        .bind(id.as_str())
+        .bind(tenant)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(failed)?;
+        Ok(status.map(Status::from))
     }
 
     async fn chain(
@@ -188,9 +218,14 @@ impl Store for SqliteStore {
         Ok(Chain { turns, missing })
     }
 
-    async fn append(&self, lease: &Lease, chunk: &Chunk) -> Result<(), StoreError> {
+    async fn append(
+        &self,
+        lease: &Lease,
+        chunk: &Chunk,
+        progress: Option<&Progress>,
+    ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        append(&mut tx, lease, chunk).await?;
+        append(&mut tx, lease, chunk, progress).await?;
         tx.commit().await.map_err(failed)
     }
 
@@ -200,9 +235,10 @@ impl Store for SqliteStore {
         chunk: Option<&Chunk>,
         ending: &Ending,
     ) -> Result<(), StoreError> {
+        let content = Content::of(ending)?;
         let mut tx = self.write().await?;
         if let Some(chunk) = chunk {
-            append(&mut tx, lease, chunk).await?;
+            append(&mut tx, lease, chunk, None).await?;
         }
         let done = sqlx::query(
             "update interactions
@@ -210,9 +246,9 @@ impl Store for SqliteStore {
              where id = ? and owner = ? and attempt = ? and erased is null",
         )
         .bind(ending.status.as_str())
-        .bind(json(&ending.output)?)
-        .bind(ending.usage.as_ref().map(json).transpose()?)
-        .bind(if ending.errors.is_empty() { None } else { Some(json(&ending.errors)?) })
+        .bind(content.output)
+        .bind(content.usage)
+        .bind(content.errors)
         .bind(ending.updated)
         .bind(lease.id.as_str())
         .bind(&lease.owner)
@@ -265,88 +301,27 @@ impl Store for SqliteStore {
     async fn heartbeat(
         &self,
         leases: &[Lease],
-        until: i64,
+        lease_for: Duration,
     ) -> Result<Vec<(Lease, Beat)>, StoreError> {
-        let mut tx = self.write().await?;
-        let mut beats = Vec::with_capacity(leases.len());
-        for lease in leases {
-            let row = sqlx::query(
-                "update interactions set lease_until = ?
-                 where id = ? and owner = ? and attempt = ? and erased is null and status = 'in_progress'
-                 returning cancel_requested",
-            )
-            .bind(until)
-            .bind(lease.id.as_str())
-            .bind(&lease.owner)
-            .bind(lease.attempt)
-            .fetch_optional(&mut *tx)
-            .await
-            .map_err(failed)?;
-            let beat = match row {
-                None => Beat::Lost,
-                Some(row) if column::<bool>(&row, "cancel_requested")? => Beat::Cancel,
-                Some(_) => Beat::Held,
-            };
-            beats.push((lease.clone(), beat));
-        }
-        tx.commit().await.map_err(failed)?;
-        Ok(beats)
+        leases::heartbeat(self, leases, lease_for).await
     }
 
     async fn claim(
         &self,
         owner: &str,
-        now: i64,
-        until: i64,
+        lease_for: Duration,
+        running: &[InteractionId],
         limit: u32,
     ) -> Result<Vec<Claim>, StoreError> {
-        // Looked at by a reader first: nearly always there is nothing, and then nobody writes.
-        let orphans: Vec<String> = sqlx::query_scalar(
-            "select id from interactions
-             where status = 'in_progress' and erased is null and (lease_until is null or lease_until < ?)
-             order by created limit ?",
-        )
-        .bind(now)
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed)?;
-        let mut claims = Vec::with_capacity(orphans.len());
-        for id in orphans {
-            let row = sqlx::query(
-                "update interactions set owner = ?, attempt = attempt + 1, lease_until = ?
-                 where id = ? and status = 'in_progress' and erased is null and (lease_until is null or lease_until < ?)
-                 returning *",
-            )
-            .bind(owner)
-            .bind(until)
-            .bind(&id)
-            .bind(now)
-            .fetch_optional(&self.writer)
-            .await
-            .map_err(failed)?;
-            let Some(row) = row else { continue };
-            claims.push(Claim {
-                lease: Lease::new(id.into(), owner.to_owned(), column(&row, "attempt")?),
-                tenant: column(&row, "tenant")?,
-                record: record(&row)?,
-                secrets: optional(&row, "secrets")?,
-                cancel_requested: column(&row, "cancel_requested")?,
-            });
-        }
-        Ok(claims)
+        leases::claim(self, owner, lease_for, running, limit).await
     }
 
-    async fn release(&self, owner: &str, now: i64) -> Result<(), StoreError> {
-        sqlx::query(
-            "update interactions set lease_until = ? where owner = ? and status = 'in_progress'",
-        )
-        .bind(now - 1)
-        .bind(owner)
-        .execute(&self.writer)
-        .await
-        .map_err(failed)?;
-        Ok(())
+    async fn release(&self, owner: &str) -> Result<(), StoreError> {
+        leases::release(self, owner).await
+    }
+
+    async fn hand_back(&self, lease: &Lease) -> Result<(), StoreError> {
+        leases::hand_back(self, lease).await
     }
 
     async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError> {
@@ -377,13 +352,13 @@ impl Store for SqliteStore {
         Ok(true)
     }
 
-    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Summary>, StoreError> {
         let (created, id) = match &page.before {
             Some((created, id)) => (Some(*created), Some(id.as_str())),
             None => (None, None),
         };
         let rows = sqlx::query(
-            "select * from interactions
+            "select id, parent, model, agent, status, created, updated from interactions
              where tenant = ?1 and erased is null
                and (?2 is null or (created, id) < (?2, ?3))
                and (?4 is null or status = ?4)
@@ -399,7 +374,7 @@ impl Store for SqliteStore {
         .fetch_all(&self.readers)
         .await
         .map_err(failed)?;
-        rows.iter().map(record).collect()
+        rows.iter().map(summary).collect()
     }
 
     async fn expire(&self, now: i64) -> Result<u64, StoreError> {
@@ -431,12 +406,20 @@ async fn append(
     tx: &mut Transaction<'static, Sqlite>,
     lease: &Lease,
     chunk: &Chunk,
+    progress: Option<&Progress>,
 ) -> Result<(), StoreError> {
+    let (usage, errors) = match progress {
+        Some(progress) => columns(progress.usage.as_ref(), &progress.errors)?,
+        None => (None, None),
+    };
     let held = sqlx::query(
-        "update interactions set last_seq = ?
+        "update interactions
+         set last_seq = ?, usage = coalesce(?, usage), errors = coalesce(?, errors)
          where id = ? and owner = ? and attempt = ? and erased is null and status = 'in_progress'",
     )
     .bind(signed(chunk.last_seq()))
+    .bind(usage)
+    .bind(errors)
     .bind(lease.id.as_str())
     .bind(&lease.owner)
     .bind(lease.attempt)
@@ -446,10 +429,18 @@ async fn append(
     if held.rows_affected() == 0 {
         return Err(fenced(lease));
     }
+    insert_chunk(tx, &lease.id, chunk).await
+}
+
+async fn insert_chunk(
+    tx: &mut Transaction<'static, Sqlite>,
+    id: &InteractionId,
+    chunk: &Chunk,
+) -> Result<(), StoreError> {
     sqlx::query(
         "insert into chunks (interaction, first_seq, last_seq, payload) values (?, ?, ?, ?)",
     )
-    .bind(lease.id.as_str())
+    .bind(id.as_str())
     .bind(signed(chunk.first_seq))
     .bind(signed(chunk.last_seq()))
     .bind(chunk.to_payload())
@@ -459,74 +450,27 @@ async fn append(
     Ok(())
 }
 
-fn record(row: &SqliteRow) -> Result<Record, StoreError> {
-    Ok(Record {
-        id: column::<String>(row, "id")?.into(),
-        parent: optional::<String>(row, "parent")?.map(InteractionId::from),
-        status: Status::from(column::<String>(row, "status")?),
-        request: parsed(row, "request")?.unwrap_or_default(),
-        input: parsed(row, "input")?.unwrap_or_default(),
-        output: parsed(row, "output")?.unwrap_or_default(),
-        usage: parsed(row, "usage")?,
-        errors: parsed(row, "errors")?.unwrap_or_default(),
-        last_seq: column::<i64>(row, "last_seq")?.unsigned_abs(),
-        created: column(row, "created")?,
-        updated: column(row, "updated")?,
-        erased: optional::<i64>(row, "erased")?.is_some(),
-    })
+/// What a run made, as columns.
+#[derive(Default)]
+struct Content {
+    output: Option<String>,
+    usage: Option<String>,
+    errors: Option<String>,
 }
 
-fn column<'r, T>(row: &'r SqliteRow, name: &str) -> Result<T, StoreError>
-where
-    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
-{
-    row.try_get(name).map_err(|error| {
-        StoreError::new(StoreErrorKind::Corrupt, format!("column {name}: {error}"))
-    })
+impl Content {
+    fn of(ending: &Ending) -> Result<Self, StoreError> {
+        let (usage, errors) = columns(ending.usage.as_ref(), &ending.errors)?;
+        Ok(Self { output: Some(json(&ending.output)?), usage, errors })
+    }
 }
 
-fn optional<'r, T>(row: &'r SqliteRow, name: &str) -> Result<Option<T>, StoreError>
-where
-    T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>,
-{
-    column(row, name)
-}
-
-fn parsed<T: DeserializeOwned>(row: &SqliteRow, name: &str) -> Result<Option<T>, StoreError> {
-    let Some(text) = optional::<String>(row, name)? else {
-        return Ok(None);
-    };
-    interactions_types::decode(text.as_bytes()).map(Some).map_err(|error| {
-        StoreError::new(StoreErrorKind::Corrupt, format!("column {name}: {error}"))
-    })
-}
-
-fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value)
-        .map_err(|error| StoreError::new(StoreErrorKind::Corrupt, error.to_string()))
-}
-
-/// SQLite's integers are signed; event numbers never come near the limit.
-fn signed(seq: u64) -> i64 {
-    i64::try_from(seq).unwrap_or(i64::MAX)
-}
-
-fn fenced(lease: &Lease) -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Fenced,
-        format!("attempt {} of {} has lost its lease", lease.attempt, lease.id),
-    )
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
-fn failed(error: sqlx::Error) -> StoreError {
-    let kind = match &error {
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
-            StoreErrorKind::Corrupt
-        }
-        _ => StoreErrorKind::Unavailable,
-    };
-    StoreError::new(kind, format!("the database failed: {error}"))
+fn columns(
+    usage: Option<&Usage>,
+    errors: &[ApiError],
+) -> Result<(Option<String>, Option<String>), StoreError> {
+    let usage = usage.map(json).transpose()?;
+    Ok((usage, (!errors.is_empty()).then(|| json(&errors)).transpose()?))
 }
 
 fn explain(path: &Path, error: &sqlx::Error) -> StartError {

@@ -6,6 +6,8 @@
     reason = "shared by the tests, where a failed set-up must end the test"
 )]
 
+pub mod hooked;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -52,6 +54,11 @@ impl Harness {
     pub async fn at(dir: PathBuf, mut config: Config) -> Self {
         config.data_dir = Some(dir.clone());
         let server = Server::builder(config).build().await.unwrap();
+        Self::around(server, dir)
+    }
+
+    /// The harness of a server that was built by the test.
+    pub fn around(server: Server, dir: PathBuf) -> Self {
         let transport = SharedTransport::new(TowerTransport::new(server.router()));
         let client = Client::builder()
             .base_url("http://in-process")

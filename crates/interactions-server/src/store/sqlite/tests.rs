@@ -1,8 +1,12 @@
 //! The store's promises, on real files.
 
+use std::time::Duration;
+
 use interactions_types::{CreateInteraction, Step};
 
 use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 struct Fixture {
     store: SqliteStore,
@@ -20,6 +24,23 @@ impl Fixture {
     }
 
     async fn insert(&self, id: &str, parent: Option<&str>, created: i64) -> Lease {
+        self.insert_for(MINUTE, id, parent, created).await
+    }
+
+    /// A run whose process has already gone.
+    async fn insert_orphan(&self, id: &str) -> Lease {
+        let lease = self.insert_for(Duration::ZERO, id, None, 1).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        lease
+    }
+
+    async fn insert_for(
+        &self,
+        lease_for: Duration,
+        id: &str,
+        parent: Option<&str>,
+        created: i64,
+    ) -> Lease {
         let lease = Lease::new(id.into(), "me".to_owned(), 1);
         let mut request = CreateInteraction::new("m", id);
         request.previous_interaction_id = parent.map(InteractionId::from);
@@ -29,9 +50,9 @@ impl Fixture {
             request,
             vec![Step::user_text(id)],
             created,
-            created + 1000,
+            lease_for,
         );
-        self.store.insert(&new).await.unwrap();
+        self.store.insert(&new, None, None).await.unwrap();
         lease
     }
 }
@@ -61,13 +82,13 @@ fn chunk(first: u64, count: u64) -> Chunk {
     Chunk::new(first, events)
 }
 
-use super::super::LoggedEvent;
+use super::super::{LoggedEvent, StoreErrorKind};
 
 #[tokio::test]
 async fn keeps_a_run_and_its_events() {
     let fixture = Fixture::new("run").await;
     let lease = fixture.insert("a", None, 1).await;
-    fixture.store.append(&lease, &chunk(1, 3)).await.unwrap();
+    fixture.store.append(&lease, &chunk(1, 3), None).await.unwrap();
     fixture.store.finish(&lease, Some(&chunk(4, 1)), &ending("hi")).await.unwrap();
 
     let record = fixture.store.load("t", &"a".into()).await.unwrap().unwrap();
@@ -81,26 +102,58 @@ async fn keeps_a_run_and_its_events() {
 #[tokio::test]
 async fn fences_a_runner_that_lost_its_lease() {
     let fixture = Fixture::new("fence").await;
-    let old = fixture.insert("a", None, 1).await;
-    assert!(
-        fixture.store.claim("you", 500, 2000, 9).await.unwrap().is_empty(),
-        "the lease still runs"
-    );
-    let claims = fixture.store.claim("you", 5000, 9000, 9).await.unwrap();
-    assert_eq!(claims[0].lease, Lease::new("a".into(), "you".to_owned(), 2));
+    fixture.insert("b", None, 1).await;
+    let old = fixture.insert_orphan("a").await;
+    let claims = fixture.store.claim("you", MINUTE, &[], 9).await.unwrap();
+    let leases: Vec<_> = claims.iter().map(|claim| claim.lease.clone()).collect();
+    assert_eq!(leases, [Lease::new("a".into(), "you".to_owned(), 2)], "the lease of b still runs");
+    assert!(fixture.store.claim("she", MINUTE, &[], 9).await.unwrap().is_empty());
 
     for refused in [
-        fixture.store.append(&old, &chunk(1, 1)).await,
+        fixture.store.append(&old, &chunk(1, 1), None).await,
         fixture.store.finish(&old, Some(&chunk(1, 1)), &ending("late")).await,
     ] {
         assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Fenced);
     }
     assert_eq!(fixture.store.events_after(&"a".into(), 0, 9).await.unwrap(), []);
     assert_eq!(
-        fixture.store.heartbeat(std::slice::from_ref(&old), 9).await.unwrap(),
+        fixture.store.heartbeat(std::slice::from_ref(&old), MINUTE).await.unwrap(),
         [(old, Beat::Lost)]
     );
     fixture.store.finish(&claims[0].lease, None, &ending("mine")).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_attempts_that_died_count_as_crashes() {
+    let fixture = Fixture::new("crashes").await;
+    fixture.insert_orphan("a").await;
+    let claim = async |owner: &str, lease_for| {
+        let mut claims = fixture.store.claim(owner, lease_for, &[], 9).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        claims.pop().unwrap()
+    };
+    assert_eq!(claim("one", MINUTE).await.crashes, 1);
+    for attempt in 3..12 {
+        fixture.store.release("one").await.unwrap();
+        let handed_over = claim("one", MINUTE).await;
+        assert_eq!((handed_over.crashes, handed_over.lease.attempt), (1, attempt));
+    }
+    fixture.store.release("one").await.unwrap();
+    claim("two", Duration::ZERO).await;
+    assert_eq!(claim("two", MINUTE).await.crashes, 2);
+}
+
+#[tokio::test]
+async fn a_late_heartbeat_does_not_make_a_runner_claim_its_own_runs() {
+    let fixture = Fixture::new("own").await;
+    let lease = fixture.insert_orphan("a").await;
+    let running = [lease.id.clone()];
+    assert!(fixture.store.claim("me", MINUTE, &running, 9).await.unwrap().is_empty());
+    assert_eq!(
+        fixture.store.heartbeat(std::slice::from_ref(&lease), MINUTE).await.unwrap(),
+        [(lease, Beat::Held)]
+    );
+    assert!(fixture.store.claim("you", MINUTE, &[], 9).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -110,7 +163,7 @@ async fn tells_a_runner_to_cancel() {
     assert!(!fixture.store.request_cancel("other", &"a".into()).await.unwrap());
     assert!(fixture.store.request_cancel("t", &"a".into()).await.unwrap());
     assert_eq!(
-        fixture.store.heartbeat(std::slice::from_ref(&lease), 9).await.unwrap(),
+        fixture.store.heartbeat(std::slice::from_ref(&lease), MINUTE).await.unwrap(),
         [(lease, Beat::Cancel)]
     );
 }
@@ -142,7 +195,7 @@ async fn history_is_a_tree() {
 async fn erasing_leaves_a_tombstone_and_nothing_else() {
     let fixture = Fixture::new("erase").await;
     let lease = fixture.insert("a", None, 1).await;
-    fixture.store.append(&lease, &chunk(1, 1)).await.unwrap();
+    fixture.store.append(&lease, &chunk(1, 1), None).await.unwrap();
     assert!(!fixture.store.erase("other", &"a".into(), 2).await.unwrap());
     assert!(fixture.store.erase("t", &"a".into(), 2).await.unwrap());
     assert!(!fixture.store.erase("t", &"a".into(), 2).await.unwrap());

@@ -1,0 +1,78 @@
+//! A store with a hook after everything that it does.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use interactions_server::store::{
+    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Progress, Record, SqliteStore,
+    Store, StoreError, Summary,
+};
+use interactions_types::{InteractionId, Status};
+
+type Hook = dyn Fn(&'static str) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync;
+
+/// Passes everything on to a real store; the hook can delay the answer or replace it by an error.
+pub struct Hooked {
+    inner: SqliteStore,
+    hook: Box<Hook>,
+}
+
+impl Hooked {
+    pub async fn open(
+        dir: &Path,
+        hook: impl Fn(&'static str) -> BoxFuture<'static, Result<(), StoreError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let inner = SqliteStore::open(&dir.join("interactions.db")).await.unwrap();
+        Self { inner, hook: Box::new(hook) }
+    }
+}
+
+impl fmt::Debug for Hooked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hooked(..)")
+    }
+}
+
+macro_rules! hooked {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {
+        #[async_trait]
+        impl Store for Hooked {
+            $(
+                async fn $name(&self, $($argument: $type),*) -> Result<$output, StoreError> {
+                    let done = self.inner.$name($($argument),*).await;
+                    (self.hook)(stringify!($name)).await?;
+                    done
+                }
+            )*
+
+            async fn close(&self) {
+                self.inner.close().await;
+            }
+        }
+    };
+}
+
+hooked! {
+    insert(new: &NewInteraction, chunk: Option<&Chunk>, ending: Option<&Ending>) -> ();
+    load(tenant: &str, id: &InteractionId) -> Option<Record>;
+    status(tenant: &str, id: &InteractionId) -> Option<Status>;
+    chain(tenant: &str, head: &InteractionId, depth: u32) -> Chain;
+    append(lease: &Lease, chunk: &Chunk, progress: Option<&Progress>) -> ();
+    finish(lease: &Lease, chunk: Option<&Chunk>, ending: &Ending) -> ();
+    events_after(id: &InteractionId, seq: u64, limit: u32) -> Vec<Chunk>;
+    request_cancel(tenant: &str, id: &InteractionId) -> bool;
+    heartbeat(leases: &[Lease], lease_for: Duration) -> Vec<(Lease, Beat)>;
+    claim(owner: &str, lease_for: Duration, running: &[InteractionId], limit: u32) -> Vec<Claim>;
+    release(owner: &str) -> ();
+    hand_back(lease: &Lease) -> ();
+    erase(tenant: &str, id: &InteractionId, now: i64) -> bool;
+    list(tenant: &str, page: &Page) -> Vec<Summary>;
+    expire(now: i64) -> u64;
+    ping() -> ();
+}
