@@ -53,7 +53,7 @@ async fn a_damaged_row_can_be_deleted_and_does_not_stop_lists_or_takeovers() {
     assert_eq!(server.wait(&ids[2]).await.status, Status::Completed, "others are taken over");
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        if server.client.list().status(Status::Failed).await.unwrap().ids == [ids[1].clone()] {
+        if server.client.list().status(Status::Failed).await.unwrap().ids() == [ids[1].clone()] {
             break;
         }
     }
@@ -67,7 +67,7 @@ async fn a_damaged_row_can_be_deleted_and_does_not_stop_lists_or_takeovers() {
     for id in &ids {
         server.client.delete(id).await.unwrap();
     }
-    assert!(server.client.list().await.unwrap().ids.is_empty());
+    assert!(server.client.list().await.unwrap().ids().is_empty());
 }
 
 /// A model that generates just this.
@@ -120,7 +120,7 @@ async fn arguments_that_nobody_could_read_back_fail_the_run_and_can_be_read_and_
         let expected = if levels < 60 { Status::RequiresAction } else { Status::Failed };
         assert_eq!(ended.status, expected, "{levels} {ended:?}");
         assert_eq!(server.client.get(&ended.id).await.unwrap().status, expected);
-        assert_eq!(server.client.list().await.unwrap().ids.len(), 1);
+        assert_eq!(server.client.list().await.unwrap().ids().len(), 1);
         server.client.delete(&ended.id).await.unwrap();
     }
 }

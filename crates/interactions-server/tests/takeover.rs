@@ -282,7 +282,7 @@ async fn a_client_that_leaves_early_does_not_leave_a_dead_run_behind() {
     assert!(left.is_err());
     let id = loop {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        if let Some(id) = server.client.list().await.unwrap().ids.pop() {
+        if let Some(id) = server.client.list().await.unwrap().ids().pop() {
             break id;
         }
     };
