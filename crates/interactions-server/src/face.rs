@@ -3,6 +3,7 @@
 mod agents;
 mod answer;
 mod create;
+mod extract;
 mod keys;
 mod read;
 mod stream;

@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use interactions_types::{Delta, GenerationConfig, JsonObject, Step, Tool, ToolChoiceMode, Usage};
+use interactions_types::{
+    Delta, GenerationConfig, JsonObject, SafetySetting, ServiceTier, Step, Tool, ToolChoiceMode,
+    Usage,
+};
 use serde_json::Value;
 
 pub use openai::OpenAi;
@@ -37,6 +40,13 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
     fn runs_tool(&self, tool: &Tool) -> bool {
         let _ = tool;
         false
+    }
+
+    /// Whether it can put out this kind of content: `text`, `image`, `audio` or `video`.
+    ///
+    /// A request that wants another kind is refused before it runs.
+    fn makes(&self, kind: &str) -> bool {
+        kind == "text"
     }
 
     /// What to call it before people.
@@ -68,6 +78,10 @@ pub struct Turn {
     pub generation: GenerationConfig,
     /// What the output should be, in the wire's form.
     pub response_format: Option<Value>,
+    /// Thresholds of safety filters, for models that have some.
+    pub safety_settings: Option<Vec<SafetySetting>>,
+    /// Speed and price, for models that offer a choice.
+    pub service_tier: Option<ServiceTier>,
 }
 
 /// A function as a model sees it, whoever runs it.

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use interactions_types::{CreateInteraction, Tool};
+use url::Url;
 
 use crate::StartError;
 
@@ -107,9 +108,12 @@ impl Vault {
 }
 
 /// Removes a tool's secrets; false when it has none.
-fn take_secrets(tool: &mut Tool) -> bool {
+pub(crate) fn take_secrets(tool: &mut Tool) -> bool {
     match tool {
-        Tool::McpServer(server) => server.headers.take().is_some(),
+        Tool::McpServer(server) => {
+            let in_headers = server.headers.take().is_some();
+            in_headers | server.url.as_mut().is_some_and(take_url_secrets)
+        }
         Tool::Retrieval(retrieval) => {
             let exa = retrieval.exa_ai_search_config.as_mut().map(|exa| &mut exa.api_key);
             let parallel =
@@ -119,6 +123,21 @@ fn take_secrets(tool: &mut Tool) -> bool {
         }
         _ => false,
     }
+}
+
+/// Removes user information and query, where some servers expect their keys.
+fn take_url_secrets(url: &mut String) -> bool {
+    let Ok(mut bare) = Url::parse(url) else { return false };
+    let is_bare = bare.query().is_none() && bare.username().is_empty() && bare.password().is_none();
+    if is_bare {
+        return false;
+    }
+    bare.set_query(None);
+    // Only URLs without a host refuse these, and they have neither.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    *url = bare.into();
+    true
 }
 
 /// Makes the key file whole or not at all; of servers that start at once, the first one's stays.
@@ -162,10 +181,11 @@ mod tests {
         let vault = Vault::from_base64(&STANDARD.encode([7; KEY_BYTES])).unwrap();
         let headers = BTreeMap::from([("authorization".to_owned(), "Bearer hush".to_owned())]);
         let server = McpServer::new().name("s").url("https://example.com/mcp").headers(headers);
+        let keyed = McpServer::new().name("k").url("https://u:hush@example.com/mcp?key=hush");
         let search = Retrieval::new()
             .exa_ai_search_config(ExaAiSearchConfig::new("hush"))
             .parallel_ai_search_config(ParallelAiSearchConfig::new().api_key("hush"));
-        let tools = vec![server.into(), Function::new("f").into(), search.into()];
+        let tools = vec![server.into(), keyed.into(), Function::new("f").into(), search.into()];
         let whole = CreateInteraction::new("m", "x").tools(tools);
 
         let mut stripped = whole.clone();

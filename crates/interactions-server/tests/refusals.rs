@@ -2,10 +2,13 @@
 
 mod harness;
 
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
 use harness::Harness;
-use interactions_server::Config;
+use interactions_server::{Adapter, Config, ModelConfig};
 use interactions_testing::{ChatStub, Dialect};
-use interactions_types::{CreateInteraction, Status};
+use interactions_types::{CreateInteraction, Function, Status};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -213,4 +216,135 @@ async fn a_broken_upstream_is_an_error_that_says_so_and_loses_nothing() {
         !error.to_string().contains("127.0.0.1"),
         "callers do not learn internal addresses: {error}"
     );
+}
+
+/// A server whose model `m` follows one rule.
+async fn scripted(rule: &str) -> Harness {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("interactions-rules-{}-{number}.toml", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, format!("[[rules]]\n{rule}\n")).expect("a folder for the rules");
+    let mut model = ModelConfig::new("m", Adapter::Scripted);
+    model.script = Some(path.clone());
+    let mut config = Config::default();
+    config.models.push(model);
+    let harness = Harness::with(config).await;
+    std::fs::remove_file(path).expect("the rules were read");
+    harness
+}
+
+#[tokio::test]
+async fn what_nobody_could_read_back_is_refused() {
+    let server = Harness::new().await;
+    let nested = |levels: usize| {
+        let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        format!(r#"{{"model":"scripted","input":{{"type":"text","text":"hi","x":{deep}}}}}"#)
+    };
+    let (status, body) = server.raw("POST", "/v1/interactions", nested(70)).await;
+    assert_eq!(status, 400);
+    assert!(body["error"]["message"].as_str().unwrap().contains("`input` is nested"), "{body}");
+    let (status, body) = server.raw("POST", "/v1/interactions", nested(50)).await;
+    assert_eq!(status, 200, "{body}");
+    let id = body["id"].as_str().unwrap();
+    let path = format!("/v1/interactions/{id}?include_input=true");
+    assert_eq!(server.raw("GET", &path, "").await.0, 200);
+    assert_eq!(server.raw("GET", "/v1/interactions", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn inputs_that_say_nothing_are_refused_with_their_place() {
+    let server = Harness::new().await;
+    for (more, place) in [
+        (json!({"input": ""}), "input[0].content"),
+        (json!({"input": [{"type": "text"}]}), "input[0].content"),
+        (
+            json!({"input": [{"type": "text", "text": "see"}, {"type": "image"}]}),
+            "input[0].content[1]",
+        ),
+        (
+            json!({"input": "x", "generation_config": {"seed": 3_000_000_000_u64}}),
+            "generation_config.seed",
+        ),
+        (json!({"input": "x", "response_format": {"type": "image"}}), "response_format"),
+        (json!({"input": "x", "response_modalities": ["audio"]}), "response_modalities"),
+        (json!({"input": "x", "cached_content": "c"}), "cached_content"),
+        (
+            json!({"input": "x", "generation_config": {"image_config": {}}}),
+            "generation_config.image_config",
+        ),
+    ] {
+        let mut body = json!({"model": "scripted"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, body) = server.post(body).await;
+        assert_eq!(status, 400, "{body}");
+        assert!(body["error"]["message"].as_str().unwrap().contains(place), "{place}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn ids_and_parameters_of_any_spelling_get_a_proper_answer() {
+    let server = Harness::new().await;
+    let (status, body) = server.raw("GET", "/v1/interactions/%ff", "").await;
+    assert_eq!((status, &body["error"]["code"]), (404, &json!("not_found")));
+    let (status, _) = server.raw("GET", "/v1/interactions?page_size=99999999999", "").await;
+    assert_eq!(status, 200);
+    let (status, body) = server.raw("GET", "/v1/interactions?page_size=-1", "").await;
+    assert_eq!(status, 400, "{body}");
+    let (_, made) = server.post(json!({"model": "scripted", "input": "x"})).await;
+    let path = format!("/v1/interactions/{}?stream=TRUE", made["id"].as_str().unwrap());
+    assert_eq!(server.raw("GET", &path, "").await.0, 200);
+}
+
+#[tokio::test]
+async fn only_tools_that_were_offered_are_called() {
+    let tools = json!([{"type": "function", "name": "f"}, {"type": "function", "name": "g"}]);
+    let server = scripted(r#"steps = [{ call = "f", arguments = {} }]"#).await;
+    for choice in [json!("none"), json!({"allowed_tools": {"mode": "auto", "tools": ["g"]}})] {
+        let body = json!({"model": "m", "input": "x", "tools": tools,
+            "generation_config": {"tool_choice": choice}});
+        let (status, body) = server.post(body).await;
+        assert_eq!((status, &body["status"]), (200, &json!("failed")), "{body}");
+        assert_eq!(body["errors"][0]["code"], "unexpected_tool_call");
+    }
+    let body = json!({"model": "m", "input": "x", "tools": tools});
+    assert_eq!(server.post(body).await.1["status"], "requires_action");
+}
+
+#[tokio::test]
+async fn a_cancelled_turn_s_calls_need_no_answer() {
+    let server =
+        scripted(r#"steps = [{ call = "f", arguments = {} }, { sleep_ms = 60000 }]"#).await;
+    let request = CreateInteraction::new("m", "x").tools(vec![Function::new("f").into()]);
+    let begun = server.client.create(request.background(true)).await.unwrap();
+    while server.client.get(&begun.id).await.unwrap().steps.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let cancelled = server.client.cancel(&begun.id).await.unwrap();
+    assert_eq!(cancelled.status, Status::Cancelled);
+    let next = CreateInteraction::new("scripted", "never mind").previous_interaction_id(&begun.id);
+    assert_eq!(server.client.create(next).await.unwrap().status, Status::Completed);
+}
+
+#[tokio::test]
+async fn agents_show_no_keys() {
+    let config: Config = toml::from_str(
+        r#"
+        [[agents]]
+        id = "helper"
+        model = "scripted"
+        tools = [
+            { type = "mcp_server", name = "m", url = "https://u:hush@example.com/mcp?key=hush", headers = { authorization = "hush" } },
+            { type = "retrieval", exa_ai_search_config = { api_key = "hush" } },
+        ]
+        "#,
+    )
+    .unwrap();
+    let server = Harness::with(config).await;
+    for path in ["/v1/agents", "/v1/agents/helper"] {
+        let (status, body) = server.raw("GET", path, "").await;
+        assert_eq!(status, 200);
+        assert!(!body.to_string().contains("hush"), "{body}");
+        assert!(body.to_string().contains("https://example.com/mcp"), "{body}");
+    }
 }

@@ -4,7 +4,9 @@ mod harness;
 
 use futures::StreamExt;
 use harness::Harness;
-use interactions_types::{Accumulator, CreateInteraction, EventId, Status, StreamEvent};
+use interactions_types::{
+    Accumulator, CreateInteraction, EventId, InteractionId, Status, StreamEvent,
+};
 use serde_json::{Value, json};
 
 async fn events(stream: interactions_client::EventStream) -> Vec<StreamEvent> {
@@ -143,4 +145,25 @@ async fn a_failing_stream_says_why_and_ends() {
         .finish()
         .await;
     assert_eq!(error.unwrap_err().code(), Some("api_error"));
+}
+
+#[tokio::test]
+async fn a_place_belongs_to_its_interaction_and_the_last_one_is_followed_by_the_end() {
+    let server = Harness::new().await;
+    let create = |text: &str| CreateInteraction::new("scripted", text);
+    let mut last = Vec::new();
+    for text in ["one", "two"] {
+        let mut events = server.client.create(create(text)).stream().await.unwrap();
+        while let Some(event) = events.next().await {
+            event.unwrap();
+        }
+        last.push((events.id().unwrap().clone(), events.last_event_id().unwrap().clone()));
+    }
+    let path = |id: &InteractionId, event: &EventId| {
+        format!("/v1/interactions/{id}?stream=true&last_event_id={event}")
+    };
+    let (status, body) = server.raw("GET", &path(&last[0].0, &last[0].1), "").await;
+    assert_eq!((status, body.as_str().unwrap().contains("[DONE]")), (200, true), "{body}");
+    let (status, body) = server.raw("GET", &path(&last[0].0, &last[1].1), "").await;
+    assert_eq!(status, 400, "{body}");
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use interactions_types::{
-    AllowedTools, Content, CreateInteraction, GenerationConfig, Input, Inspect, NameOr, Status,
-    Step, Target, Tool, ToolChoiceMode, Unmodelled, UserInput,
+    AllowedTools, Content, CreateInteraction, GenerationConfig, Input, Inspect, NameOr, OneOrMany,
+    Status, Step, Target, Tool, ToolChoiceMode, Unmodelled, UserInput,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Engine, history, turns_to_steps};
+use super::history::{self, Past};
+use super::{Engine, turns_to_steps};
 use crate::error::Refusal;
 use crate::model::Model;
 use crate::store::Progress;
@@ -55,8 +56,9 @@ impl Engine {
         check_model_coverage(&request)?;
         check_rules(&request, &input)?;
         let mut plan = self.plan(request, input)?;
-        plan.history = self.history(tenant, &plan.request).await?;
-        history::check_results(&plan.history, &plan.input)?;
+        let past = self.history(tenant, &plan.request).await?;
+        history::check_results(&past, &plan.input)?;
+        plan.history = past.steps;
         Ok(plan)
     }
 
@@ -89,10 +91,10 @@ impl Engine {
         }
         tools.extend(request.tools.iter().flatten().cloned());
         check_tools(&tools, model.as_ref())?;
+        check_output(&request, model.as_ref())?;
         let generation = request.generation_config.clone().unwrap_or_default();
         let (tool_choice, allowed) = choice(&generation, &tools)?;
-        let response_format =
-            request.response_format.as_ref().and_then(|format| serde_json::to_value(format).ok());
+        let response_format = response_format(&request);
         Ok(Plan {
             request,
             model,
@@ -114,9 +116,9 @@ impl Engine {
         &self,
         tenant: &str,
         request: &CreateInteraction,
-    ) -> Result<Vec<Step>, Refusal> {
+    ) -> Result<Past, Refusal> {
         let Some(previous) = &request.previous_interaction_id else {
-            return Ok(Vec::new());
+            return Ok(Past::default());
         };
         let depth = self.config.limits.chain_depth;
         let chain = self.store.chain(tenant, previous, depth).await?;
@@ -151,7 +153,8 @@ impl Engine {
                 )
             }));
         }
-        Ok(turns_to_steps(chain.turns))
+        let awaits_results = head.status == Status::RequiresAction;
+        Ok(Past { steps: turns_to_steps(chain.turns), awaits_results })
     }
 }
 
@@ -174,14 +177,16 @@ fn lifted(step: Step) -> Vec<Step> {
     if !input.content.iter().any(is_step) {
         return vec![input.into()];
     }
-    let (steps, contents): (Vec<_>, Vec<_>) = input.content.into_iter().partition(is_step);
-    let mut lifted: Vec<Step> = steps
-        .into_iter()
-        .filter_map(|content| serde_json::to_value(content).ok())
-        .filter_map(|value| serde_json::from_value(value).ok())
-        .collect();
-    if !contents.is_empty() {
-        lifted.push(UserInput::new(contents).into());
+    let mut lifted: Vec<Step> = Vec::new();
+    for content in input.content {
+        if is_step(&content) {
+            let step = serde_json::to_value(content).and_then(serde_json::from_value);
+            lifted.extend(step.ok());
+        } else if let Some(Step::UserInput(open)) = lifted.last_mut() {
+            open.content.push(content);
+        } else {
+            lifted.push(UserInput::new(vec![content]).into());
+        }
     }
     lifted
 }
@@ -233,11 +238,10 @@ fn check_rules(request: &CreateInteraction, input: &[Step]) -> Result<(), Refusa
     if input.is_empty() {
         return refuse("`input` is required and must not be empty");
     }
-    if let Some(at) = input
-        .iter()
-        .position(|step| matches!(step, Step::UserInput(user) if user.content.is_empty()))
-    {
-        return Err(Refusal::invalid(format!("`input[{at}].content` must not be empty")));
+    for (at, step) in input.iter().enumerate() {
+        if let Step::UserInput(user) = step {
+            check_content(at, &user.content)?;
+        }
     }
     let background = request.background == Some(true);
     if !request.stores() && background {
@@ -264,13 +268,84 @@ fn check_rules(request: &CreateInteraction, input: &[Step]) -> Result<(), Refusa
         }
         _ => {}
     }
-    if let Some(generation) = &request.generation_config
-        && generation.max_output_tokens.is_some_and(|limit| limit < 1)
-    {
-        return refuse("`generation_config.max_output_tokens` must be at least 1");
+    if request.cached_content.is_some() {
+        return refuse("`cached_content` is not supported by this server, which keeps no caches");
+    }
+    if let Some(generation) = &request.generation_config {
+        if generation.max_output_tokens.is_some_and(|limit| limit < 1) {
+            return refuse("`generation_config.max_output_tokens` must be at least 1");
+        }
+        for (field, value) in
+            [("max_output_tokens", generation.max_output_tokens), ("seed", generation.seed)]
+        {
+            if value.is_some_and(|value| i32::try_from(value).is_err()) {
+                return Err(Refusal::invalid(format!(
+                    "`generation_config.{field}` must fit into 32 bits"
+                )));
+            }
+        }
     }
     for (key, value) in request.labels.iter().flatten() {
         check_label(key, value)?;
+    }
+    Ok(())
+}
+
+fn check_content(at: usize, contents: &[Content]) -> Result<(), Refusal> {
+    let says_nothing =
+        |content: &Content| matches!(content, Content::Text(text) if text.text.is_empty());
+    if contents.iter().all(says_nothing) {
+        return Err(Refusal::invalid(format!(
+            "`input` must not be empty: `input[{at}].content` has neither text nor anything else"
+        )));
+    }
+    for (part, content) in contents.iter().enumerate() {
+        let (data, uri) = match content {
+            Content::Image(image) => (&image.data, &image.uri),
+            Content::Audio(audio) => (&audio.data, &audio.uri),
+            Content::Video(video) => (&video.data, &video.uri),
+            Content::Document(document) => (&document.data, &document.uri),
+            _ => continue,
+        };
+        if data.is_none() && uri.is_none() {
+            let kind = content.kind();
+            return Err(Refusal::invalid(format!(
+                "`input[{at}].content[{part}]`: this {kind} needs `data` or `uri`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what the model behind this server cannot put out, instead of leaving it out silently.
+fn check_output(request: &CreateInteraction, model: &dyn Model) -> Result<(), Refusal> {
+    let refuse = |field: &str, kind: &str| {
+        Err(Refusal::invalid(format!(
+            "`{field}`: {} puts out text only, not {kind}",
+            model.label()
+        )))
+    };
+    for modality in request.response_modalities.iter().flatten() {
+        if !model.makes(modality.as_str()) {
+            return refuse("response_modalities", modality.as_str());
+        }
+    }
+    let formats = request.response_format.iter().flat_map(OneOrMany::as_slice);
+    for format in formats.filter_map(|format| serde_json::to_value(format).ok()) {
+        let kind = format["type"].as_str().unwrap_or("text");
+        if matches!(kind, "image" | "audio" | "video") && !model.makes(kind) {
+            return refuse("response_format", kind);
+        }
+    }
+    let Some(generation) = &request.generation_config else { return Ok(()) };
+    for (field, kind, is_set) in [
+        ("generation_config.image_config", "image", generation.image_config.is_some()),
+        ("generation_config.speech_config", "audio", generation.speech_config.is_some()),
+        ("generation_config.video_config", "video", generation.video_config.is_some()),
+    ] {
+        if is_set && !model.makes(kind) {
+            return refuse(field, kind);
+        }
     }
     Ok(())
 }
@@ -336,6 +411,24 @@ fn check_tools(tools: &[Tool], model: &dyn Model) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// What the output should be; the former fields for it are read as the newer one.
+fn response_format(request: &CreateInteraction) -> Option<Value> {
+    if let Some(format) = &request.response_format {
+        return serde_json::to_value(format).ok();
+    }
+    let mut formats: Vec<Value> = request
+        .response_modalities
+        .iter()
+        .flatten()
+        .filter(|modality| modality.as_str() != "text")
+        .map(|modality| json!({"type": modality}))
+        .collect();
+    if let Some(mime_type) = &request.response_mime_type {
+        formats.insert(0, json!({"type": "text", "mime_type": mime_type}));
+    }
+    (!formats.is_empty()).then(|| formats.into())
 }
 
 /// How tools may be chosen, and among which.

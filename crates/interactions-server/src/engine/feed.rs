@@ -26,15 +26,27 @@ const POLL: Duration = Duration::from_millis(250);
 /// The type of the event after which nothing follows.
 const LAST: &str = "interaction.completed";
 
-/// The id of event number `seq`. Opaque to callers.
-pub(super) fn event_id(seq: u64) -> EventId {
-    EventId::new(format!("evt_{}", URL_SAFE_NO_PAD.encode(seq.to_be_bytes())))
+/// The id of an interaction's event number `seq`. Opaque to callers.
+pub(super) fn event_id(of: &InteractionId, seq: u64) -> EventId {
+    let bytes = [&seq.to_be_bytes()[..], &mark(of)].concat();
+    EventId::new(format!("evt_{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// The number behind an event id; `None` for what is not one of ours.
-pub(crate) fn event_seq(id: &str) -> Option<u64> {
+/// The number behind an event id; `None` for what is not one of this interaction's.
+pub(crate) fn event_seq(of: &InteractionId, id: &str) -> Option<u64> {
     let bytes = URL_SAFE_NO_PAD.decode(id.strip_prefix("evt_")?).ok()?;
-    Some(u64::from_be_bytes(bytes.try_into().ok()?))
+    let (seq, whose) = bytes.split_first_chunk()?;
+    (whose == mark(of)).then(|| u64::from_be_bytes(*seq))
+}
+
+/// Tells interactions apart, so that nobody resumes one at the place of another by mistake.
+fn mark(id: &InteractionId) -> [u8; 4] {
+    // FNV-1a: it has to be the same in every process and version.
+    let hash = id
+        .as_str()
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash.to_be_bytes()
 }
 
 /// The runs of this process that can be followed live.
@@ -196,11 +208,14 @@ mod tests {
 
     #[test]
     fn event_ids_are_opaque_and_come_back() {
+        let (mine, other) = (InteractionId::from("v1_a"), InteractionId::from("v1_b"));
         for seq in [1, 2, 255, 256, u64::MAX] {
-            assert_eq!(event_seq(event_id(seq).as_str()), Some(seq));
+            let id = event_id(&mine, seq);
+            assert_eq!(event_seq(&mine, id.as_str()), Some(seq));
+            assert_eq!(event_seq(&other, id.as_str()), None);
         }
         for foreign in ["", "evt_", "evt_x", "1", "evt_AAAAAAAAAAAA", "evt_é"] {
-            assert_eq!(event_seq(foreign), None, "{foreign}");
+            assert_eq!(event_seq(&mine, foreign), None, "{foreign}");
         }
     }
 }

@@ -6,18 +6,23 @@ use interactions_types::{CallId, FunctionCall, FunctionResult, Step};
 
 use crate::error::Refusal;
 
+/// The conversation before a request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
+    pub(super) steps: Vec<Step>,
+    /// Whether its last turn ended in order to have calls answered.
+    pub(super) awaits_results: bool,
+}
+
 /// Refuses results that answer nothing, and inputs that leave calls unanswered.
-pub(super) fn check_results(history: &[Step], input: &[Step]) -> Result<(), Refusal> {
-    let mut pending: Vec<&CallId> = Vec::new();
-    let mut answered: HashSet<&CallId> = HashSet::new();
-    for step in history {
-        note(step, &mut pending, &mut answered);
-    }
+pub(super) fn check_results(past: &Past, input: &[Step]) -> Result<(), Refusal> {
+    let mut calls = Calls::default();
+    past.steps.iter().for_each(|step| calls.note(step));
     for (at, step) in input.iter().enumerate() {
         if let Step::FunctionResult(result) = step
-            && !pending.contains(&&result.call_id)
+            && !calls.pending.contains_key(&result.call_id)
         {
-            let why = if answered.contains(&result.call_id) {
+            let why = if calls.answered.contains(&result.call_id) {
                 "has been answered already"
             } else {
                 "is not pending"
@@ -27,44 +32,66 @@ pub(super) fn check_results(history: &[Step], input: &[Step]) -> Result<(), Refu
                 result.call_id
             )));
         }
-        note(step, &mut pending, &mut answered);
+        calls.note(step);
     }
-    // Calls of turns before the last may have been left by a cancelled run; only these are the caller's to answer.
-    let owed = owed(history, input);
-    let missing: Vec<&str> =
-        pending.iter().filter(|id| owed.contains(**id)).map(|id| id.as_str()).collect();
+    // Calls of other turns may have been left by a run that was cut or cancelled; they are nobody's
+    // to answer.
+    let owed = owed(past, input);
+    let mut missing: Vec<(&usize, &&CallId)> = calls
+        .pending
+        .iter()
+        .map(|(id, at)| (at, id))
+        .filter(|(_, id)| owed.contains(**id))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
+    missing.sort_unstable();
+    let missing: Vec<&str> = missing.into_iter().map(|(_, id)| id.as_str()).collect();
     Err(Refusal::invalid(format!(
         "every pending function call needs a function_result in `input`; missing: {}",
         missing.join(", ")
     )))
 }
 
-fn note<'a>(step: &'a Step, pending: &mut Vec<&'a CallId>, answered: &mut HashSet<&'a CallId>) {
-    match step {
-        Step::FunctionCall(call) => pending.push(&call.id),
-        Step::FunctionResult(result) => {
-            pending.retain(|id| **id != result.call_id);
-            answered.insert(&result.call_id);
+/// Calls and what became of them.
+#[derive(Debug, Default)]
+struct Calls<'a> {
+    /// By id, with the order in which they were made.
+    pending: HashMap<&'a CallId, usize>,
+    answered: HashSet<&'a CallId>,
+    made: usize,
+}
+
+impl<'a> Calls<'a> {
+    fn note(&mut self, step: &'a Step) {
+        match step {
+            Step::FunctionCall(call) => {
+                self.made += 1;
+                self.pending.insert(&call.id, self.made);
+            }
+            Step::FunctionResult(result) => {
+                self.pending.remove(&result.call_id);
+                self.answered.insert(&result.call_id);
+            }
+            _ => {}
         }
-        _ => {}
     }
 }
 
-/// The calls that nothing but tool steps follow: those of the last turn of the model.
-fn owed<'a>(history: &'a [Step], input: &'a [Step]) -> HashSet<&'a CallId> {
-    let last_user_in_history =
-        history.iter().rposition(|step| matches!(step, Step::UserInput(_))).map_or(0, |at| at + 1);
-    history[last_user_in_history..]
-        .iter()
-        .chain(input)
-        .filter_map(|step| match step {
-            Step::FunctionCall(call) => Some(&call.id),
-            _ => None,
-        })
-        .collect()
+/// The calls that the caller must answer: those of the last turn, if it waits for them, and its own.
+fn owed<'a>(past: &'a Past, input: &'a [Step]) -> HashSet<&'a CallId> {
+    let last = past.steps.iter().rposition(|step| matches!(step, Step::UserInput(_)));
+    let turn = match last {
+        _ if !past.awaits_results => &[],
+        Some(at) => &past.steps[at + 1..],
+        None => &past.steps[..],
+    };
+    let calls = turn.iter().chain(input).filter_map(|step| match step {
+        Step::FunctionCall(call) => Some(&call.id),
+        _ => None,
+    });
+    calls.collect()
 }
 
 /// The conversation as a model sees it: tools of MCP servers are functions,
@@ -99,20 +126,18 @@ fn close_open_calls(steps: &mut Vec<Step>) {
             _ => None,
         })
         .collect();
-    let mut open: HashMap<usize, FunctionResult> = HashMap::new();
-    for (at, step) in steps.iter().enumerate() {
-        if let Step::FunctionCall(call) = step
-            && !answered.contains(&call.id)
-        {
-            open.insert(at, call.error("the call was not carried out"));
-        }
-    }
-    // From the back, so that earlier positions stay right.
-    for at in (0..steps.len()).rev() {
-        if let Some(result) = open.remove(&at) {
-            steps.insert(at + 1, result.into());
-        }
-    }
+    *steps = std::mem::take(steps)
+        .into_iter()
+        .flat_map(|step| {
+            let closing = match &step {
+                Step::FunctionCall(call) if !answered.contains(&call.id) => {
+                    Some(call.error("the call was not carried out").into())
+                }
+                _ => None,
+            };
+            std::iter::once(step).chain(closing)
+        })
+        .collect();
 }
 
 #[cfg(test)]
@@ -126,7 +151,28 @@ mod tests {
     }
 
     fn refusal(history: &[Step], input: &[Step]) -> String {
-        check_results(history, input).err().map(|refusal| refusal.message).unwrap_or_default()
+        let past = Past { steps: history.to_vec(), awaits_results: true };
+        check_results(&past, input).err().map(|refusal| refusal.message).unwrap_or_default()
+    }
+
+    #[test]
+    fn calls_of_a_turn_that_was_cancelled_are_nobody_s_to_answer() {
+        let steps = vec![Step::user_text("go"), call("a").into()];
+        let past = Past { steps, awaits_results: false };
+        assert!(check_results(&past, &[Step::user_text("never mind")]).is_ok());
+        assert!(check_results(&past, &[call("a").result("late").into()]).is_ok());
+    }
+
+    #[test]
+    fn very_many_calls_are_no_burden() {
+        let ids: Vec<String> = (0..50_000).map(|number| number.to_string()).collect();
+        let calls = ids.iter().map(|id| Step::from(call(id)));
+        let results = ids.iter().rev().map(|id| Step::from(call(id).result("1")));
+        let input: Vec<Step> = calls.clone().chain(results).collect();
+        assert!(check_results(&Past::default(), &input).is_ok());
+        let mut open: Vec<Step> = calls.collect();
+        close_open_calls(&mut open);
+        assert_eq!(open.len(), 100_000);
     }
 
     #[test]

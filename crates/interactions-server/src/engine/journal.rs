@@ -264,7 +264,7 @@ impl Journal {
     fn record(&mut self, mut event: StreamEvent) -> Result<(), AccumulateError> {
         let seq = self.next_seq + self.pending.len() as u64;
         if matches!(self.sink, Sink::Stored { .. }) {
-            event = event.with_event_id(event_id(seq));
+            event = event.with_event_id(event_id(&self.id, seq));
         }
         // Every event type serialises to JSON: its fields are strings, numbers, maps and lists.
         let json = serde_json::to_string(&event).unwrap_or_default();

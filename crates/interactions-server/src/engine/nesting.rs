@@ -10,7 +10,7 @@ pub(super) const DEEPEST: usize = 60;
 
 /// Measures JSON text that may come in pieces.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Nesting {
+pub(crate) struct Nesting {
     depth: usize,
     deepest: usize,
     in_string: bool,
@@ -19,7 +19,7 @@ pub(super) struct Nesting {
 
 impl Nesting {
     /// The levels of a whole text.
-    pub(super) fn of(json: &str) -> usize {
+    pub(crate) fn of(json: &str) -> usize {
         let mut nesting = Self::default();
         nesting.read(json);
         nesting.deepest

@@ -7,7 +7,7 @@ use futures::stream::{self, FusedStream};
 use futures::{FutureExt, StreamExt};
 use interactions_types::{
     ApiError, CallId, Delta, FunctionCall, Interaction, JsonObject, McpServerToolCall,
-    McpServerToolCallDelta, McpServerToolResultDelta, Status, Step, Usage,
+    McpServerToolCallDelta, McpServerToolResultDelta, Status, Step, ToolChoiceMode, Usage,
 };
 use serde_json::json;
 
@@ -200,14 +200,18 @@ impl Run<'_> {
             functions: self.toolbox.functions().to_vec(),
             native_tools: self.toolbox.native().to_vec(),
             // A forced choice holds for the first generation; forced again, no answer could ever come.
-            tool_choice: self.plan.tool_choice.clone().filter(|mode| {
-                so_far.is_empty() || *mode != interactions_types::ToolChoiceMode::Any
-            }),
+            tool_choice: self
+                .plan
+                .tool_choice
+                .clone()
+                .filter(|mode| so_far.is_empty() || *mode != ToolChoiceMode::Any),
             steps: history::for_model(&conversation, |server, tool| {
                 self.toolbox.exposed(server, tool)
             }),
             generation: self.plan.generation.clone(),
             response_format: self.plan.response_format.clone(),
+            safety_settings: self.plan.request.safety_settings.clone(),
+            service_tier: self.plan.request.service_tier.clone(),
         }
     }
 
@@ -289,7 +293,8 @@ impl Run<'_> {
             call.id = new_id("call_").into();
         }
         self.call_ids.insert(call.id.clone());
-        match self.toolbox.route(&call.name) {
+        let forbidden = self.plan.tool_choice == Some(ToolChoiceMode::None);
+        match self.toolbox.route(&call.name).filter(|_| !forbidden) {
             Some(Route::Client) => {
                 let name = call.name.clone();
                 self.journal.start(call);

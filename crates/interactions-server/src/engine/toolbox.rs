@@ -125,12 +125,13 @@ impl Toolbox {
         &self.native
     }
 
-    /// Who carries out the function that the model calls by `name`.
+    /// Who carries out the function that the model calls by `name`; nobody unless it was offered.
     pub(super) fn route(&self, name: &str) -> Option<&Route> {
-        self.routes.get(name).or_else(|| {
-            // Some models call declared functions by a qualified name.
-            self.routes.get(name.strip_prefix("default_api:")?)
-        })
+        let offered = |name: &str| self.functions.iter().any(|function| function.name == name);
+        // Some models call declared functions by a qualified name.
+        let plain = name.strip_prefix("default_api:");
+        let name = [Some(name), plain].into_iter().flatten().find(|name| offered(name))?;
+        self.routes.get(name)
     }
 
     /// The name by which the model knows a tool of an MCP server.

@@ -1,14 +1,15 @@
 //! `GET /agents`: the agents of the configuration.
 
 use axum::Json;
-use axum::extract::{RawPathParams, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use interactions_types::Tool;
 use serde_json::{Value, json};
 
 use super::Face;
+use super::extract::Id;
 use crate::config::AgentConfig;
 use crate::error::Refusal;
+use crate::secrets::take_secrets;
 
 /// `GET /agents`.
 pub(super) async fn list(State(face): State<Face>) -> Response {
@@ -17,13 +18,8 @@ pub(super) async fn list(State(face): State<Face>) -> Response {
 }
 
 /// `GET /agents/{agent}`.
-pub(super) async fn get(
-    State(face): State<Face>,
-    path: RawPathParams,
-) -> Result<Response, Refusal> {
-    let id =
-        path.iter().find(|(name, _)| *name == "agent").map(|(_, value)| value).unwrap_or_default();
-    let agent = face.engine.config.agents.iter().find(|agent| agent.id == id);
+pub(super) async fn get(State(face): State<Face>, Id(id): Id) -> Result<Response, Refusal> {
+    let agent = face.engine.config.agents.iter().find(|agent| agent.id == id.as_str());
     let agent = agent.ok_or_else(|| Refusal::not_found(format!("there is no agent `{id}`")))?;
     Ok(Json(shown(agent)).into_response())
 }
@@ -31,10 +27,7 @@ pub(super) async fn get(
 fn shown(agent: &AgentConfig) -> Value {
     let mut tools = agent.tools.clone();
     for tool in &mut tools {
-        if let Tool::McpServer(server) = tool {
-            // Headers carry keys.
-            server.headers = None;
-        }
+        take_secrets(tool);
     }
     let mut body =
         json!({"id": agent.id, "object": "agent", "base_agent": agent.model, "tools": tools});

@@ -6,10 +6,11 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, body};
 use http::StatusCode;
 use interactions_types::{CreateInteraction, Interaction, decode};
+use serde_json::{Map, Value};
 
 use super::keys::Tenant;
 use super::{Face, stream};
-use crate::engine::Finished;
+use crate::engine::{Finished, Nesting};
 use crate::error::Refusal;
 use crate::model::Transient;
 
@@ -56,8 +57,24 @@ async fn read(request: Request, limit: usize) -> Result<CreateInteraction, Refus
     if bytes.is_empty() {
         return Err(Refusal::invalid("the request has no body; send a JSON object"));
     }
+    check_nesting(&bytes)?;
     decode(&bytes)
         .map_err(|error| Refusal::invalid(format!("the request body cannot be read: {error}")))
+}
+
+/// Refuses what is nested so deeply that nobody could read it back, a few levels further down.
+fn check_nesting(json: &[u8]) -> Result<(), Refusal> {
+    const DEEPEST: usize = 64;
+    let Ok(text) = std::str::from_utf8(json) else { return Ok(()) };
+    if Nesting::of(text) <= DEEPEST {
+        return Ok(());
+    }
+    let fields: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let deep = fields.iter().find(|(_, value)| Nesting::of(&value.to_string()) >= DEEPEST);
+    let place = deep.map_or_else(|| "the request".to_owned(), |(field, _)| format!("`{field}`"));
+    Err(Refusal::invalid(format!(
+        "{place} is nested more deeply than the {DEEPEST} levels allowed"
+    )))
 }
 
 /// A plain create answers with the interaction, unless what failed may soon work:

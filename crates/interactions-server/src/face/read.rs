@@ -1,8 +1,6 @@
 //! Everything about interactions that are there: get, follow, list, cancel, delete.
 
-use std::collections::HashMap;
-
-use axum::extract::{Query, RawPathParams, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use base64::Engine as _;
@@ -10,14 +8,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use interactions_types::{Input, InteractionId, Status};
 use serde_json::{Value, json};
 
+use super::extract::{Id, Parameters};
 use super::keys::Tenant;
 use super::{Face, stream};
 use crate::clock;
 use crate::engine::{event_seq, shown};
 use crate::error::Refusal;
 use crate::store::{Page, Record, Summary};
-
-type Parameters = Query<HashMap<String, String>>;
 
 const PAGE: u32 = 10;
 const LARGEST_PAGE: u32 = 500;
@@ -26,12 +23,11 @@ const LARGEST_PAGE: u32 = 500;
 pub(super) async fn get(
     State(face): State<Face>,
     Extension(Tenant(tenant)): Extension<Tenant>,
-    path: RawPathParams,
-    Query(query): Parameters,
+    Id(id): Id,
+    query: Parameters,
 ) -> Result<Response, Refusal> {
-    let id = id(&path);
-    let (streams, include_input) = (flag(&query, "stream")?, flag(&query, "include_input")?);
-    let last = query.get("last_event_id").filter(|last| !last.is_empty());
+    let (streams, include_input) = (query.flag("stream")?, query.flag("include_input")?);
+    let last = query.text("last_event_id");
     if last.is_some() && !streams {
         return Err(Refusal::invalid("`last_event_id` goes with `stream=true`"));
     }
@@ -39,7 +35,7 @@ pub(super) async fn get(
     if streams {
         let seen = match last {
             None => 0,
-            Some(last) => event_seq(last)
+            Some(last) => event_seq(&id, last)
                 .filter(|seq| (1..=record.last_seq).contains(seq))
                 .ok_or_else(|| {
                     Refusal::invalid(format!(
@@ -47,6 +43,9 @@ pub(super) async fn get(
                     ))
                 })?,
         };
+        if !record.status.is_running() && seen == record.last_seq {
+            return Ok(stream::ended());
+        }
         return Ok(stream::follow(face.engine.follow(&tenant, &id, seen)));
     }
     let input = include_input.then(|| Input::Steps(record.input.clone()));
@@ -59,19 +58,18 @@ pub(super) async fn get(
 pub(super) async fn cancel(
     State(face): State<Face>,
     Extension(Tenant(tenant)): Extension<Tenant>,
-    path: RawPathParams,
+    Id(id): Id,
 ) -> Result<Response, Refusal> {
-    cancelled(&face, &tenant, &id(&path)).await
+    cancelled(&face, &tenant, &id).await
 }
 
 /// `POST /interactions/{id}:cancel`, which some clients write.
 pub(super) async fn colon_verb(
     State(face): State<Face>,
     Extension(Tenant(tenant)): Extension<Tenant>,
-    path: RawPathParams,
+    Id(id): Id,
 ) -> Result<Response, Refusal> {
-    let whole = id(&path);
-    match whole.as_str().strip_suffix(":cancel") {
+    match id.as_str().strip_suffix(":cancel") {
         Some(id) => cancelled(&face, &tenant, &id.into()).await,
         None => Err(Refusal::not_found("there is nothing to post to here; did you mean /cancel?")),
     }
@@ -86,9 +84,9 @@ async fn cancelled(face: &Face, tenant: &str, id: &InteractionId) -> Result<Resp
 pub(super) async fn delete(
     State(face): State<Face>,
     Extension(Tenant(tenant)): Extension<Tenant>,
-    path: RawPathParams,
+    Id(id): Id,
 ) -> Result<Response, Refusal> {
-    face.engine.delete(&tenant, &id(&path)).await?;
+    face.engine.delete(&tenant, &id).await?;
     Ok(Json(json!({})).into_response())
 }
 
@@ -96,19 +94,10 @@ pub(super) async fn delete(
 pub(super) async fn list(
     State(face): State<Face>,
     Extension(Tenant(tenant)): Extension<Tenant>,
-    Query(query): Parameters,
+    query: Parameters,
 ) -> Result<Response, Refusal> {
-    let size = match query.get("page_size") {
-        None => PAGE,
-        Some(text) => match text.parse() {
-            Ok(0) => PAGE,
-            Ok(size) => std::cmp::min(size, LARGEST_PAGE),
-            Err(_) => {
-                return Err(Refusal::invalid(format!("`page_size`: '{text}' is not a number")));
-            }
-        },
-    };
-    let before = match query.get("page_token").filter(|token| !token.is_empty()) {
+    let size = query.size("page_size", PAGE, LARGEST_PAGE)?;
+    let before = match query.text("page_token") {
         None => None,
         Some(token) => Some(
             read_token(token)
@@ -118,8 +107,8 @@ pub(super) async fn list(
     let page = Page {
         size: size + 1,
         before,
-        status: query.get("status").map(|status| Status::from(status.as_str())),
-        model: query.get("model").cloned(),
+        status: query.text("status").map(Status::from),
+        model: query.text("model").map(str::to_owned),
     };
     let mut records = face.engine.store.list(&tenant, &page).await?;
     let more = records.len() > size as usize;
@@ -161,20 +150,6 @@ async fn state(face: &Face, record: Record) -> Result<interactions_types::Intera
         Vec::new()
     };
     Ok(shown(record, so_far))
-}
-
-fn id(path: &RawPathParams) -> InteractionId {
-    path.iter().find(|(name, _)| *name == "id").map(|(_, value)| value).unwrap_or_default().into()
-}
-
-fn flag(query: &HashMap<String, String>, name: &str) -> Result<bool, Refusal> {
-    match query.get(name).map(String::as_str) {
-        None | Some("" | "false" | "False" | "0") => Ok(false),
-        Some("true" | "True" | "1") => Ok(true),
-        Some(other) => {
-            Err(Refusal::invalid(format!("`{name}`: '{other}' is neither true nor false")))
-        }
-    }
 }
 
 fn token(created: i64, id: &InteractionId) -> String {

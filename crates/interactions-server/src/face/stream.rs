@@ -28,6 +28,11 @@ pub(super) fn follow(events: Following) -> Response {
     respond(events)
 }
 
+/// Nothing but the end, for a reader who has had all events.
+pub(super) fn ended() -> Response {
+    respond_with(stream::iter([Ok(Bytes::from(sse::encode(Some("done"), "[DONE]")))]))
+}
+
 /// The events of a run that is not stored; it is cancelled when the reader goes.
 pub(super) fn live(chunks: mpsc::Receiver<Arc<Chunk>>, guard: Option<DropGuard>) -> Response {
     let events = stream::unfold((chunks, guard), |(mut chunks, guard)| async move {
@@ -39,13 +44,17 @@ pub(super) fn live(chunks: mpsc::Receiver<Arc<Chunk>>, guard: Option<DropGuard>)
 }
 
 fn respond(events: impl Stream<Item = Result<LoggedEvent, Refusal>> + Send + 'static) -> Response {
+    respond_with(pieces(events))
+}
+
+fn respond_with(body: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-cache"),
         // Asks reverse proxies not to gather events.
         (http::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    (headers, Body::from_stream(pieces(events))).into_response()
+    (headers, Body::from_stream(body)).into_response()
 }
 
 fn pieces(

@@ -60,6 +60,11 @@ impl Model for Upstream {
         !matches!(tool, Tool::Function(_) | Tool::McpServer(_))
     }
 
+    /// Its server knows, and says so.
+    fn makes(&self, _kind: &str) -> bool {
+        true
+    }
+
     fn label(&self) -> String {
         format!("Interactions API at {}", self.client.base_url())
     }
@@ -94,6 +99,8 @@ fn request(turn: Turn) -> Result<CreateInteraction, ModelError> {
     let mut request: CreateInteraction = serde_json::from_value(body)
         .map_err(|error| ModelError::permanent("invalid_request", error.to_string()))?;
     request.input = Some(Input::Steps(turn.steps));
+    request.safety_settings = turn.safety_settings;
+    request.service_tier = turn.service_tier;
     if generation != Default::default() {
         request.generation_config = Some(generation);
     }
