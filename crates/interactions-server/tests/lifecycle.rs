@@ -2,8 +2,8 @@
 
 mod harness;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
@@ -226,4 +226,38 @@ async fn content_is_stored_once_and_read_only_when_it_is_shown() {
     let count = |needle: &[u8]| file.windows(needle.len()).filter(|part| *part == needle).count();
     assert_eq!(count(b"b-needle"), 1);
     assert_eq!(count(b"a-needle"), 0);
+}
+
+#[tokio::test]
+async fn a_quick_run_is_stored_in_one_write_and_a_slow_one_before_anybody_waits() {
+    let dir = directory();
+    let writes = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&writes);
+    let store = Hooked::open(&dir, move |called| {
+        if ["insert", "append", "finish"].contains(&called) {
+            log.lock().unwrap().push(called);
+        }
+        std::future::ready(Ok(())).boxed()
+    })
+    .await;
+    let mut config = Config::default();
+    config.data_dir = Some(dir.clone());
+    let server = Server::builder(config).store(store).build().await.unwrap();
+    let server = Harness::around(server, dir);
+    let quick = server.client.create(CreateInteraction::new("scripted", "hi")).await.unwrap();
+    assert_eq!(std::mem::take(&mut *writes.lock().unwrap()), ["insert"]);
+    let mut read = server.client.get(&quick.id).await.unwrap();
+    assert_eq!(read.steps.remove(0), interactions_types::Step::user_text("hi"));
+    assert_eq!(read, quick);
+    let events: Vec<_> = server.client.get(&quick.id).stream().await.unwrap().collect().await;
+    assert!(matches!(events.last(), Some(Ok(StreamEvent::Completed(_)))));
+
+    let waiting = CreateInteraction::new("scripted", "wait 1");
+    let waiting = tokio::spawn(server.client.create(waiting).into_future());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(*writes.lock().unwrap(), ["insert"], "it is on record while the model thinks");
+    let running = server.client.list().status(Status::InProgress).await.unwrap();
+    assert_eq!(running.ids.len(), 1);
+    assert_eq!(waiting.await.unwrap().unwrap().status, Status::Completed);
+    assert_eq!(*writes.lock().unwrap(), ["insert", "finish"]);
 }

@@ -233,6 +233,8 @@ struct Buggy;
 #[async_trait]
 impl Model for Buggy {
     async fn generate(&self, _: Turn) -> Result<ModelStream, ModelError> {
+        // Late enough to be stored.
+        tokio::time::sleep(Duration::from_millis(20)).await;
         panic!("a bug");
     }
 

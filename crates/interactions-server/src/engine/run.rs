@@ -1,6 +1,7 @@
 //! One run: a loop between the model and the tools of MCP servers, until there is an answer.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::stream::{self, FusedStream};
@@ -129,13 +130,12 @@ impl Run<'_> {
             self.journal.created(self.interaction.clone());
             self.journal.status(Status::InProgress);
         }
-        self.journal.flush().await?;
         if self.plan.resumed.as_ref().is_some_and(|resumed| resumed.cancel_requested) {
             return Err(Stop::Cancelled);
         }
         let opening =
             Toolbox::open(&self.plan.tools, self.plan.allowed.as_deref(), &self.engine.egress);
-        self.toolbox = interruptible(&self.control, opening).await?;
+        self.toolbox = unhurried(&mut self.journal, &self.control, opening).await?;
         for fault in self.toolbox.faults() {
             // An earlier attempt may have met with it too.
             if !self.errors.contains(&fault) {
@@ -158,7 +158,7 @@ impl Run<'_> {
         for _ in 0..=self.engine.config.limits.tool_rounds {
             let turn = self.turn();
             let generation = self.plan.model.generate(turn);
-            let stream = interruptible(&self.control, generation).await??;
+            let stream = unhurried(&mut self.journal, &self.control, generation).await??;
             let asked = self.relay(stream).await?;
             if asked.finish == Some(Finish::MaxTokens) {
                 // Half an answer is not acted on: what else would it have called?
@@ -517,6 +517,21 @@ fn write_result(
         );
         let _ = journal.stop();
     }
+}
+
+/// Does something that may be done at once. If it takes time, what has been written goes out first:
+/// a quick run is stored as a whole, a slow one is on record before anybody waits.
+async fn unhurried<F: Future>(
+    journal: &mut Journal,
+    control: &Control,
+    work: F,
+) -> Result<F::Output, Stop> {
+    let mut work = pin!(work);
+    if let Some(done) = work.as_mut().now_or_never() {
+        return Ok(done);
+    }
+    journal.flush().await?;
+    interruptible(control, work).await
 }
 
 /// Waits for something that may be dropped at any time, unless the run is stopped first.
