@@ -257,7 +257,7 @@ async fn a_quick_run_is_stored_in_one_write_and_a_slow_one_before_anybody_waits(
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(*writes.lock().unwrap(), ["insert"], "it is on record while the model thinks");
     let running = server.client.list().status(Status::InProgress).await.unwrap();
-    assert_eq!(running.ids.len(), 1);
+    assert_eq!(running.ids().len(), 1);
     assert_eq!(waiting.await.unwrap().unwrap().status, Status::Completed);
     assert_eq!(*writes.lock().unwrap(), ["insert", "finish"]);
 }
