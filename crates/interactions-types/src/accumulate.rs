@@ -121,6 +121,7 @@ impl Accumulator {
     /// The last event repeats the whole in part: what it has wins, what it leaves out stays.
     ///
     /// Only a continuation token is not carried over: one of an earlier event was a checkpoint.
+    #[expect(deprecated, reason = "what is deprecated still arrives")]
     fn merge_final(&mut self, last: &Interaction) {
         let known = std::mem::replace(&mut self.interaction, last.clone());
         let merged = &mut self.interaction;
@@ -267,6 +268,7 @@ fn annotated_text(contents: &mut Vec<Content>) -> &mut Text {
 }
 
 /// A media delta has the fields of the content it makes.
+#[expect(deprecated, reason = "what is deprecated still arrives")]
 fn recast(delta: &Delta) -> Result<Content, AccumulateError> {
     let mut delta = delta.clone();
     if let Delta::Audio(audio) = &mut delta

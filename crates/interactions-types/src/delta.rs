@@ -130,7 +130,8 @@ object! {
             channels: i64,
             /// The sample rate in hertz.
             sample_rate: i64,
-            /// Former name of `sample_rate`; the service ignores it.
+            /// The sample rate in hertz; the service ignores it.
+            #[deprecated(note = "use `sample_rate`")]
             rate: i64,
         }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::EnvironmentId;
 use crate::untagged::{NameOr, OneOrMany};
 use crate::wire::{object, open_enum};
+use crate::{CredentialId, EnvironmentId};
 
 /// The sandbox: a name, or an object that describes it.
 ///
@@ -146,7 +146,7 @@ object! {
             /// Headers that the proxy adds to every request to the domain. Secret.
             transform: OneOrMany<BTreeMap<String, String>> as secret,
             /// The id of a stored credential that the proxy adds.
-            credential: String,
+            credential: CredentialId,
         }
     }
 }
@@ -159,7 +159,7 @@ object! {
             /// The value itself. May be secret.
             value: String as secret,
             /// The id of a stored credential that is the value.
-            credential: String,
+            credential: CredentialId,
         }
     }
 }

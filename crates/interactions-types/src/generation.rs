@@ -23,9 +23,11 @@ object! {
             seed: i64,
             /// Texts at which generation stops.
             stop_sequences: Vec<String>,
-            /// Randomness of sampling. Deprecated by the service: `thinking_level` and the prompt are what is left.
+            /// Randomness of sampling.
+            #[deprecated(note = "use `thinking_level` and the prompt")]
             temperature: f64,
-            /// Nucleus sampling. Deprecated by the service, without a replacement.
+            /// Nucleus sampling.
+            #[deprecated(note = "use `thinking_level` and the prompt")]
             top_p: f64,
             /// How much the model thinks.
             thinking_level: ThinkingLevel,
@@ -39,7 +41,8 @@ object! {
             transcription_config: TranscriptionConfig,
             /// Settings of video generation.
             video_config: VideoConfig,
-            /// Settings of image generation. Deprecated in favour of `response_format`.
+            /// Settings of image generation.
+            #[deprecated(note = "use an `ImageResponseFormat` as `response_format`")]
             image_config: ImageConfig,
         }
     }

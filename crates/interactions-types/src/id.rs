@@ -20,4 +20,25 @@ id! {
 
     /// The id of a sandbox that agents work in.
     pub struct EnvironmentId;
+
+    /// The id of a schedule on which an agent works.
+    pub struct TriggerId;
+
+    /// The id of one run of a trigger.
+    pub struct TriggerExecutionId;
+
+    /// The id of a stored credential.
+    pub struct CredentialId;
+
+    /// The id of a stored voice.
+    pub struct VoiceId;
+
+    /// The id of a registered webhook.
+    pub struct WebhookId;
+
+    /// The id of a batch job.
+    pub struct BatchId;
+
+    /// The place in a list at which its next page begins. Opaque.
+    pub struct PageToken;
 }

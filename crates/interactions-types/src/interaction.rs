@@ -68,15 +68,18 @@ object! {
             agent_config: AgentConfig,
             /// The asked-for output, where the service echoes it.
             response_format: OneOrMany<ResponseFormat>,
-            /// Former part of the asked-for output.
+            /// The MIME type of the output, where the service echoes it.
+            #[deprecated(note = "use the `mime_type` of `response_format`")]
             response_mime_type: String,
-            /// Former part of the asked-for output.
+            /// The kinds of output, where the service echoes them.
+            #[deprecated(note = "use `response_format`, which is a list when there are several")]
             response_modalities: Vec<Modality>,
             /// The safety settings, where the service echoes them.
             safety_settings: Vec<SafetySetting>,
             /// The webhook settings, where the service echoes them.
             webhook_config: WebhookConfig,
-            /// Former name of a cached prefix.
+            /// The name of a cached prefix, where the service echoes it.
+            #[deprecated(note = "the service caches by itself; use `total_cached_tokens` of `usage` to see how much")]
             cached_content: String,
         }
     }

@@ -29,11 +29,16 @@
 //! ```
 
 mod accumulate;
+mod agent;
 mod agent_config;
 mod annotation;
 mod content;
+mod credential;
+mod decision;
 mod delta;
 mod environment;
+mod environment_files;
+mod environment_resource;
 mod error;
 mod event;
 mod generation;
@@ -42,18 +47,24 @@ mod input;
 mod int64;
 mod interaction;
 mod output;
+mod page;
 mod processing;
 mod request;
 mod response_format;
 mod safety;
 mod step;
 mod tool;
+mod trigger;
 mod untagged;
 mod usage;
+mod voice;
+mod webhook;
 mod webhook_config;
+mod webhook_event;
 mod wire;
 
 pub use accumulate::{AccumulateError, Accumulator};
+pub use agent::{Agent, AgentListResponse, ListAgentsQuery};
 pub use agent_config::{
     AgentConfig, AntigravityAgentConfig, CodeMenderAgentConfig, DeepResearchAgentConfig,
     DynamicAgentConfig, FileContent, FindMode, FindRequest, FixRequest, SessionConfig,
@@ -65,6 +76,17 @@ pub use annotation::{
 pub use content::{
     Audio, AudioMimeType, Content, Document, DocumentMimeType, Image, ImageMimeType,
     MediaResolution, Text, ToolOutput, Video, VideoMimeType,
+};
+pub use credential::{
+    Credential, CredentialConfig, CredentialListResponse, CredentialStatus, CredentialType,
+    CredentialUpdateConfig, EnvironmentVariableConfig, EnvironmentVariableUpdateConfig,
+    HttpBearerConfig, HttpBearerUpdateConfig, InjectionLocation, InjectionLocations, OAuth2Config,
+    OAuth2UpdateConfig,
+};
+pub use decision::{
+    Answer, BlockReason, ChoiceAnswer, ChoiceQuestion, CreateDecisionRequest,
+    CreateDecisionResponse, Instructions, NoulAnswer, NoulCriteria, NoulQuestion, PromptFeedback,
+    Question, ScoreAnswer, ScoreQuestion,
 };
 pub use delta::{
     ArgumentsDelta, AudioDelta, CodeExecutionCallDelta, CodeExecutionResultDelta, Delta,
@@ -79,6 +101,13 @@ pub use environment::{
     Allowlist, AllowlistEntry, EgressAllowlist, EnvVar, EnvironmentChoice, EnvironmentConfig,
     NetworkChoice, NetworkMode, Source, SourceType,
 };
+pub use environment_files::{
+    EnvironmentFile, FileType, GetEnvironmentFilesQuery, GetEnvironmentFilesResponse,
+    UploadEnvironmentFileQuery,
+};
+pub use environment_resource::{
+    CreateEnvironmentRequest, Environment, EnvironmentStatus, ListEnvironmentsResponse,
+};
 pub use error::{ApiError, RpcStatus};
 pub use event::{
     ErrorEvent, InteractionCompleted, InteractionCreated, StatusUpdate, StepDelta,
@@ -89,10 +118,14 @@ pub use generation::{
     ThinkingLevel, ThinkingSummaries, TranscriptionConfig, TranscriptionMode,
     TranscriptionModeName, TranscriptionModes, VerbatimTranscription, VideoConfig, VideoTask,
 };
-pub use id::{AgentId, CallId, EnvironmentId, EventId, InteractionId, ModelId};
+pub use id::{
+    AgentId, BatchId, CallId, CredentialId, EnvironmentId, EventId, InteractionId, ModelId,
+    PageToken, TriggerExecutionId, TriggerId, VoiceId, WebhookId,
+};
 pub use input::Input;
 pub use int64::Int64;
 pub use interaction::{Interaction, ServiceTier, Status};
+pub use page::{Empty, InteractionMetadata, ListInteractionsResponse, ListQuery, UpdateQuery};
 pub use processing::{
     MediaProcessing, PageLayer, PageProcessing, ProcessingMode, SheetLayer, SpreadsheetProcessing,
     StaticProcessing, VideoLayer,
@@ -120,9 +153,28 @@ pub use tool::{
     Tool, ToolChoice, ToolChoiceConfig, ToolChoiceMode, ToolSearch, ToolSearchExecution,
     UrlContext, VertexAiSearchConfig,
 };
+pub use trigger::{
+    ExecutionStatus, ListTriggerExecutionsResponse, ListTriggersQuery, ListTriggersResponse,
+    Trigger, TriggerCreateParams, TriggerExecution, TriggerStatus, TriggerUpdate,
+};
 pub use untagged::{NameOr, OneOrMany};
 pub use usage::{GroundingTool, GroundingToolCount, Modality, ModalityTokens, Usage};
+pub use voice::{
+    AudioData, CreateVoiceRequest, ListVoicesResponse, Pitch, PromptedVoice, ReplicatedVoice,
+    VoiceInput, VoiceOutput, VoiceType,
+};
+pub use webhook::{
+    RevocationBehavior, RotateSigningSecretRequest, SigningSecret, Webhook, WebhookEventType,
+    WebhookInput, WebhookListResponse, WebhookRotateSigningSecretResponse, WebhookState,
+    WebhookUpdate,
+};
 pub use webhook_config::WebhookConfig;
+pub use webhook_event::{
+    BatchCancelledEvent, BatchExpiredEvent, BatchFailedEvent, BatchFault, BatchOutput,
+    BatchReference, BatchSucceededEvent, InteractionCancelledEvent, InteractionCompletedEvent,
+    InteractionFailedEvent, InteractionFault, InteractionReference, InteractionRequiresActionEvent,
+    VideoGeneratedEvent, VideoReference, WebhookEvent,
+};
 pub use wire::{
     DecodeError, Extra, Inspect, Path, UnknownObject, UnknownValue, Unmodelled, decode,
 };

@@ -104,11 +104,14 @@ object! {
             safety_settings: Vec<SafetySetting>,
             /// Where to report the end of background work.
             webhook_config: WebhookConfig,
-            /// Former part of the asked-for output; the `mime_type` of `response_format` replaces it.
+            /// The MIME type of the output.
+            #[deprecated(note = "use the `mime_type` of `response_format`")]
             response_mime_type: String,
-            /// Former part of the asked-for output; a list as `response_format` replaces it.
+            /// The kinds of output.
+            #[deprecated(note = "use a list as `response_format`")]
             response_modalities: Vec<Modality>,
-            /// The name of a cached prefix. Deprecated by the service, which caches by itself.
+            /// The name of a cached prefix.
+            #[deprecated(note = "leave it out: the service caches by itself; use `previous_interaction_id` to share a history")]
             cached_content: String,
         }
         private {

@@ -14,13 +14,17 @@ object! {
             custom_vocabulary: Vec<String>,
             /// How it is written down.
             mode: TranscriptionModes,
-            /// Former place of [`VerbatimTranscription`]'s field.
+            /// How finely times are given.
+            #[deprecated(note = "use `timestamp_granularities` of a `VerbatimTranscription` as `mode`")]
             timestamp_granularities: Vec<String>,
-            /// Former place of [`VerbatimTranscription`]'s field.
+            /// How speakers are told apart.
+            #[deprecated(note = "use `diarization_mode` of a `VerbatimTranscription` as `mode`")]
             diarization_mode: String,
-            /// Former name of `language_codes`.
+            /// Languages to expect.
+            #[deprecated(note = "use `language_codes`")]
             language_hints: Vec<String>,
-            /// Former name of `custom_vocabulary`.
+            /// Words to expect.
+            #[deprecated(note = "use `custom_vocabulary`")]
             adaptation_phrases: Vec<String>,
         }
     }

@@ -44,9 +44,11 @@ object! {
             rag_resources: Vec<RagResource>,
             /// How to search.
             rag_retrieval_config: RagRetrievalConfig,
-            /// Former place of [`RagRetrievalConfig`]'s `top_k`.
+            /// How many passages to find at most.
+            #[deprecated(note = "use `top_k` of `rag_retrieval_config`")]
             similarity_top_k: i64,
-            /// Former place of [`RagFilter`]'s `vector_distance_threshold`.
+            /// Only passages nearer than this.
+            #[deprecated(note = "use `vector_distance_threshold` of the `filter` of `rag_retrieval_config`")]
             vector_distance_threshold: f64,
         }
     }

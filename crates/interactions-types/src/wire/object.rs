@@ -86,6 +86,7 @@ impl Visitor<'_> for KeySeed {
 /// A field's type may be followed by `as lenient` (a value of another form is kept in `extra`
 /// instead of failing, for places where documents and service disagree)
 /// or by `as secret` (`Debug` does not show the value).
+/// The attributes of a field are those of its setter too: `#[deprecated]` marks both.
 ///
 /// Every block may be missing; `new` exists only with a `required` block, which may be empty.
 /// Decoding requires none of the fields: an absent required one takes its default value,
@@ -113,6 +114,7 @@ macro_rules! object {
             pub extra: $crate::wire::Extra,
         }
 
+        #[allow(deprecated, reason = "what is deprecated is still read and written")]
         const _: () = {
             // Numbers the fields. Number 0 is the tag, present or not.
             #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "variants are spelled as the fields")]
@@ -144,7 +146,8 @@ macro_rules! object {
                     }
                 )?
                 $($(
-                    #[doc = concat!("Sets [`", stringify!($d), "`](Self#structfield.", stringify!($d), ").")]
+                    #[doc = concat!("Sets [`", stringify!($d), "`](Self#structfield.", stringify!($d), "):")]
+                    $(#[$dmeta])*
                     #[must_use]
                     pub fn $d(mut self, $d: impl Into<$dty>) -> Self {
                         self.$d = $d.into();
@@ -152,7 +155,8 @@ macro_rules! object {
                     }
                 )*)?
                 $($(
-                    #[doc = concat!("Sets [`", stringify!($o), "`](Self#structfield.", stringify!($o), ").")]
+                    #[doc = concat!("Sets [`", stringify!($o), "`](Self#structfield.", stringify!($o), "):")]
+                    $(#[$ometa])*
                     #[must_use]
                     pub fn $o(mut self, $o: impl Into<$oty>) -> Self {
                         self.$o = Some($o.into());

@@ -1,6 +1,10 @@
 //! Whatever the service adds, at whatever depth, survives.
 
-use interactions_types::{CreateInteraction, Inspect, Interaction, StreamEvent};
+use interactions_types::{
+    CreateDecisionRequest, CreateDecisionResponse, CreateInteraction, CreateVoiceRequest,
+    CredentialConfig, Inspect, Interaction, ListTriggersResponse, StreamEvent, WebhookEvent,
+    WebhookListResponse,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -11,11 +15,42 @@ use serde_json::{Map, Value};
 use crate::support::{fixture, fixtures, frames, normal};
 
 /// Objects whose values are typed but whose names are the caller's.
-const MAPS: &[&str] = &["labels", "headers", "transform", "env"];
+const MAPS: &[&str] = &[
+    "labels",
+    "headers",
+    "transform",
+    "env",
+    "questions",
+    "criteria",
+    "answers",
+    "probabilities",
+    "legend",
+];
 
 /// Objects that are the caller's own, in which nothing is unknown.
 const FREE: &[&str] =
     &["arguments", "parameters", "result", "schema", "custom_metadata", "user_metadata", "details"];
+
+/// Fixtures of resources other than interactions begin so.
+const OTHER_REQUESTS: &[&str] = &[
+    "req_agents",
+    "req_credentials",
+    "req_decisions",
+    "req_environments",
+    "req_triggers",
+    "req_voices",
+    "req_webhooks",
+];
+const OTHER_REPLIES: &[&str] = &[
+    "resp_agents",
+    "resp_credentials",
+    "resp_decision",
+    "resp_delete",
+    "resp_environment",
+    "resp_trigger",
+    "resp_voices",
+    "resp_webhook",
+];
 
 #[derive(Clone, Debug)]
 enum Change {
@@ -168,7 +203,7 @@ fn any_event() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn requests_survive(
-        value in any_fixture("req_", &["req_agents", "req_environments"]),
+        value in any_fixture("req_", OTHER_REQUESTS),
         changes in vec(any_change(), 0..6),
     ) {
         survives::<CreateInteraction>(value, &changes);
@@ -176,7 +211,7 @@ proptest! {
 
     #[test]
     fn interactions_survive(
-        value in any_fixture("resp_", &["resp_agents", "resp_environment", "resp_delete"]),
+        value in any_fixture("resp_", OTHER_REPLIES),
         changes in vec(any_change(), 0..6),
     ) {
         survives::<Interaction>(value, &changes);
@@ -193,5 +228,19 @@ proptest! {
     #[test]
     fn events_survive(value in any_event(), changes in vec(any_change(), 0..6)) {
         survives::<StreamEvent>(value, &changes);
+    }
+
+    #[test]
+    fn resources_survive(changes in vec(any_change(), 0..6)) {
+        fn one<T: DeserializeOwned + Serialize + Inspect>(name: &str, changes: &[Change]) {
+            survives::<T>(serde_json::from_str(&fixture(name)).unwrap(), changes);
+        }
+        one::<Vec<CredentialConfig>>("req_credentials_create.json", &changes);
+        one::<Vec<CreateVoiceRequest>>("req_voices_create.json", &changes);
+        one::<CreateDecisionRequest>("req_decisions_create.json", &changes);
+        one::<CreateDecisionResponse>("resp_decision.json", &changes);
+        one::<ListTriggersResponse>("resp_triggers_list.json", &changes);
+        one::<WebhookListResponse>("resp_webhooks_list.json", &changes);
+        one::<Vec<WebhookEvent>>("webhook_events_all_kinds.json", &changes);
     }
 }

@@ -38,10 +38,12 @@ pub(super) fn request(turn: &Turn, at_openai: bool) -> Result<Value, ModelError>
     if let Some(limit) = generation.max_output_tokens {
         body[if at_openai { "max_completion_tokens" } else { "max_tokens" }] = json!(limit);
     }
-    if let Some(temperature) = generation.temperature {
+    #[expect(deprecated, reason = "other services than Google's still heed them")]
+    let (temperature, top_p) = (generation.temperature, generation.top_p);
+    if let Some(temperature) = temperature {
         body["temperature"] = json!(temperature);
     }
-    if let Some(top_p) = generation.top_p {
+    if let Some(top_p) = top_p {
         body["top_p"] = json!(top_p);
     }
     if let Some(seed) = generation.seed {
