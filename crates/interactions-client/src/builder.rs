@@ -152,7 +152,7 @@ impl ClientBuilder {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a base URL or key that cannot be used,
     /// or, without the feature `reqwest`, for a missing transport.
     pub fn build(self) -> Result<Client, Error> {
-        let base = self.base_with_version()?;
+        let (base, prefix) = self.base_with_version()?;
         let credentials = match (self.tokens, self.key) {
             (Some(tokens), _) => Credentials::Tokens(tokens),
             (None, Some(key)) => Credentials::Key(ApiKey::parse(&key)?),
@@ -165,6 +165,7 @@ impl ClientBuilder {
         Ok(Client::new(Settings {
             transport,
             base,
+            prefix,
             credentials,
             retry: self.retry.unwrap_or_else(|| Arc::new(Backoff::default())),
             #[cfg(feature = "tracing")]
@@ -172,7 +173,8 @@ impl ClientBuilder {
         }))
     }
 
-    fn base_with_version(&self) -> Result<Url, Error> {
+    /// The base, and where in its path the version begins.
+    fn base_with_version(&self) -> Result<(Url, usize), Error> {
         let (default, version, path) = match &self.vertex {
             Some(vertex) => {
                 let version = self.version.as_deref().unwrap_or("v1beta1");
@@ -195,13 +197,14 @@ impl ClientBuilder {
         }
         base.set_query(None);
         base.set_fragment(None);
+        let prefix = base.path().trim_end_matches('/').len();
         // A version may be several segments; a project is one, whatever it contains.
         let version = version.split('/').filter(|segment| !segment.is_empty());
         let rest = path.iter().skip(1).map(String::as_str);
         if let Ok(mut segments) = base.path_segments_mut() {
             segments.pop_if_empty().extend(version.chain(rest));
         }
-        Ok(base)
+        Ok((base, prefix))
     }
 }
 

@@ -78,7 +78,6 @@ impl<T> Call<T> {
         }
     }
 
-    #[allow(dead_code, reason = "for the calls whose body is a resource")]
     pub(crate) fn json(mut self, body: &impl Serialize) -> Self {
         match serde_json::to_value(body) {
             Ok(body) => self.body = Some(body),
@@ -96,6 +95,13 @@ impl<T> Call<T> {
     pub(crate) fn replace_query(mut self, name: &'static str, value: String) -> Self {
         self.query.retain(|(known, _)| *known != name);
         self.query(name, value)
+    }
+
+    pub(crate) fn query_if(self, name: &'static str, value: Option<String>) -> Self {
+        match value {
+            Some(value) => self.query(name, value),
+            None => self,
+        }
     }
 
     pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {

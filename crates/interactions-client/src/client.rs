@@ -8,8 +8,9 @@ use interactions_transport::SharedTransport;
 use interactions_types::{CreateInteraction, Interaction, InteractionId};
 use url::Url;
 
-use crate::auth::Credentials;
+use crate::auth::Credentials as Identity;
 use crate::builder::shown;
+use crate::resources::{Agents, Credentials, Environments, Triggers, Voices, Webhooks};
 use crate::{Call, ClientBuilder, Create, Error, Get, List, RetryPolicy, Wait, Watch};
 
 /// Talks to one server of the Interactions API. Cheap to clone.
@@ -20,7 +21,9 @@ pub(crate) struct Settings {
     pub(crate) transport: SharedTransport,
     /// Ends with the version, without a slash.
     pub(crate) base: Url,
-    pub(crate) credentials: Credentials,
+    /// Where in its path the version begins, the slash included.
+    pub(crate) prefix: usize,
+    pub(crate) credentials: Identity,
     pub(crate) retry: Arc<dyn RetryPolicy>,
     #[cfg(feature = "tracing")]
     pub(crate) captures_content: bool,
@@ -116,6 +119,42 @@ impl Client {
         List::new(self)
     }
 
+    /// Agents that are kept under a name.
+    #[must_use]
+    pub fn agents(&self) -> Agents {
+        Agents(self.clone())
+    }
+
+    /// Sandboxes and their files.
+    #[must_use]
+    pub fn environments(&self) -> Environments {
+        Environments(self.clone())
+    }
+
+    /// Schedules on which agents work.
+    #[must_use]
+    pub fn triggers(&self) -> Triggers {
+        Triggers(self.clone())
+    }
+
+    /// Secrets that the service keeps for sandboxes.
+    #[must_use]
+    pub fn stored_credentials(&self) -> Credentials {
+        Credentials(self.clone())
+    }
+
+    /// Voices for spoken answers.
+    #[must_use]
+    pub fn voices(&self) -> Voices {
+        Voices(self.clone())
+    }
+
+    /// Addresses that the service tells of the end of long work.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks(self.clone())
+    }
+
     /// The server's address with the version, for messages: user information is left out.
     #[must_use]
     pub fn base_url(&self) -> String {
@@ -126,7 +165,7 @@ impl Client {
         &self.0.transport
     }
 
-    pub(crate) fn credentials(&self) -> &Credentials {
+    pub(crate) fn credentials(&self) -> &Identity {
         &self.0.credentials
     }
 
@@ -137,6 +176,15 @@ impl Client {
     #[cfg(feature = "tracing")]
     pub(crate) fn captures_content(&self) -> bool {
         self.0.captures_content
+    }
+
+    /// Builds the address to which a file is sent: `upload` stands before the version.
+    pub(crate) fn upload_url(&self, segments: &[&str]) -> Result<Url, Error> {
+        let mut url = self.url(segments)?;
+        let path = url.path().to_owned();
+        let at = self.0.prefix.min(path.len());
+        url.set_path(&format!("{}/upload{}", &path[..at], &path[at..]));
+        Ok(url)
     }
 
     /// Builds the address of a resource. Each segment is one path segment whatever it contains.

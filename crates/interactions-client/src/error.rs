@@ -206,6 +206,10 @@ impl Error {
         Self::new(ErrorKind::Stream, message)
     }
 
+    pub(crate) fn decode_text(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Decode, message)
+    }
+
     pub(crate) fn repeated_page() -> Self {
         Self::new(
             ErrorKind::Decode,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderName, Method, Request, Response, StatusCode};
 use interactions_transport::{Body, Timeouts, Transport, TransportError, TransportErrorKind};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -27,7 +27,9 @@ pub(crate) struct Draft {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) accept: &'static str,
-    pub(crate) content_type: &'static str,
+    /// Absent where `headers` has it.
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) payload: Payload,
     /// Whether sending it twice does no more than sending it once.
     pub(crate) idempotent: bool,
@@ -36,8 +38,8 @@ pub(crate) struct Draft {
 impl Draft {
     pub(crate) fn new(method: Method, url: Url) -> Self {
         let idempotent = method.is_idempotent();
-        let (accept, content_type) = (JSON, JSON);
-        Self { method, url, accept, content_type, payload: Payload::default(), idempotent }
+        let (accept, content_type, headers) = (JSON, Some(JSON), Vec::new());
+        Self { method, url, accept, content_type, headers, payload: Payload::default(), idempotent }
     }
 
     pub(crate) fn json(mut self, json: Vec<u8>) -> Self {
@@ -56,7 +58,6 @@ impl Draft {
 pub(crate) enum Payload {
     Bytes(Bytes),
     /// Makes the body anew each time; for what is too large to hold.
-    #[allow(dead_code, reason = "for the calls that upload files")]
     Made(Arc<dyn Fn() -> Body + Send + Sync>),
 }
 
@@ -200,7 +201,10 @@ impl Client {
             url.as_str().parse().map_err(|_| Error::request("the address cannot be sent"))?;
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static(draft.accept));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(draft.content_type));
+        if let Some(kind) = draft.content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        headers.extend(draft.headers.iter().cloned());
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         let token = self.credentials().sign(headers, refused).await?;
         for (name, value) in options.parsed_headers()? {

@@ -47,6 +47,7 @@ mod get;
 mod list;
 mod options;
 mod reply;
+pub mod resources;
 mod retry;
 mod stream;
 mod telemetry;

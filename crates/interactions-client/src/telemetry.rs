@@ -92,6 +92,7 @@ impl Span {
         Self { span, content: client.captures_content() }
     }
 
+    #[expect(deprecated, reason = "what callers still set is worth seeing")]
     pub(crate) fn request(&self, request: &CreateInteraction) {
         match request.named_target() {
             Some(Target::Model(model)) => self.record("gen_ai.request.model", model.as_str()),

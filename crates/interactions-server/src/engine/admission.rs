@@ -222,6 +222,7 @@ fn check_model_coverage(request: &CreateInteraction) -> Result<(), Refusal> {
     Ok(())
 }
 
+#[expect(deprecated, reason = "callers may still send the former fields")]
 fn check_rules(request: &CreateInteraction, input: &[Step]) -> Result<(), Refusal> {
     let refuse = |message: &str| Err(Refusal::invalid(message));
     if request.names_both() {
@@ -318,6 +319,7 @@ fn check_content(at: usize, contents: &[Content]) -> Result<(), Refusal> {
 }
 
 /// Refuses what the model behind this server cannot put out, instead of leaving it out silently.
+#[expect(deprecated, reason = "callers may still send the former fields")]
 fn check_output(request: &CreateInteraction, model: &dyn Model) -> Result<(), Refusal> {
     let refuse = |field: &str, kind: &str| {
         Err(Refusal::invalid(format!(
@@ -414,6 +416,7 @@ fn check_tools(tools: &[Tool], model: &dyn Model) -> Result<(), Refusal> {
 }
 
 /// What the output should be; the former fields for it are read as the newer one.
+#[expect(deprecated, reason = "callers may still send the former fields")]
 fn response_format(request: &CreateInteraction) -> Option<Value> {
     if let Some(format) = &request.response_format {
         return serde_json::to_value(format).ok();
