@@ -7,4 +7,5 @@ mod coverage;
 mod fixtures;
 mod lossless;
 mod output;
+mod resources;
 mod support;
