@@ -14,13 +14,6 @@ pub use transcription::{
 
 object! {
     /// Settings of the generation; every one is optional.
-    ///
-    /// What the service has deprecated says what to use instead:
-    ///
-    /// ```compile_fail
-    /// #![deny(deprecated)]
-    /// let settings = interactions_types::GenerationConfig::new().temperature(0.5);
-    /// ```
     pub struct GenerationConfig {
         required {}
         optional {

@@ -4,6 +4,7 @@
 
 mod accumulator;
 mod coverage;
+mod deprecated;
 mod fixtures;
 mod lossless;
 mod output;
