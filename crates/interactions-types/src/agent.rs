@@ -4,7 +4,9 @@ use crate::wire::object;
 use crate::{AgentConfig, AgentId, EnvironmentChoice, PageToken, Tool};
 
 object! {
-    /// An agent with instructions, tools and a sandbox of its own: the body of `POST /agents`, and the reply.
+    /// An agent with instructions, tools and a sandbox of its own.
+    ///
+    /// It is both the body of `POST /agents` and the reply.
     ///
     /// ```
     /// use interactions_types::{Agent, CreateInteraction, GoogleSearch, Target};

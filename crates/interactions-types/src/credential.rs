@@ -28,7 +28,7 @@ union! {
 }
 
 union! {
-    /// The body of `PATCH /credentials/{id}` (`type` tells the kind of secret, which cannot change).
+    /// The body of `PATCH /credentials/{id}` (`type` repeats the kind of secret).
     pub enum CredentialUpdateConfig by "type" {
         /// A token in a header.
         BearerToken(HttpBearerUpdateConfig) = "bearer_token",

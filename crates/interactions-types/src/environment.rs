@@ -1,10 +1,21 @@
 //! The sandbox that an agent works in.
 
+mod files;
+mod resource;
+
 use std::collections::BTreeMap;
 
 use crate::untagged::{NameOr, OneOrMany};
 use crate::wire::{object, open_enum};
 use crate::{CredentialId, EnvironmentId};
+
+pub use files::{
+    EnvironmentFile, FileType, GetEnvironmentFilesQuery, GetEnvironmentFilesResponse,
+    UploadEnvironmentFileQuery,
+};
+pub use resource::{
+    CreateEnvironmentRequest, Environment, EnvironmentStatus, ListEnvironmentsResponse,
+};
 
 /// The sandbox: a name, or an object that describes it.
 ///

@@ -79,7 +79,7 @@ object! {
             /// The webhook settings, where the service echoes them.
             webhook_config: WebhookConfig,
             /// The name of a cached prefix, where the service echoes it.
-            #[deprecated(note = "the service caches by itself; use `total_cached_tokens` of `usage` to see how much")]
+            #[deprecated(note = "use `total_cached_tokens` of `usage`")]
             cached_content: String,
         }
     }

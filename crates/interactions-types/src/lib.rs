@@ -37,8 +37,6 @@ mod credential;
 mod decision;
 mod delta;
 mod environment;
-mod environment_files;
-mod environment_resource;
 mod error;
 mod event;
 mod generation;
@@ -60,7 +58,6 @@ mod usage;
 mod voice;
 mod webhook;
 mod webhook_config;
-mod webhook_event;
 mod wire;
 
 pub use accumulate::{AccumulateError, Accumulator};
@@ -98,15 +95,10 @@ pub use delta::{
     ToolSearchResultDelta, UrlContextCallDelta, UrlContextResultDelta, VideoDelta,
 };
 pub use environment::{
-    Allowlist, AllowlistEntry, EgressAllowlist, EnvVar, EnvironmentChoice, EnvironmentConfig,
-    NetworkChoice, NetworkMode, Source, SourceType,
-};
-pub use environment_files::{
-    EnvironmentFile, FileType, GetEnvironmentFilesQuery, GetEnvironmentFilesResponse,
-    UploadEnvironmentFileQuery,
-};
-pub use environment_resource::{
-    CreateEnvironmentRequest, Environment, EnvironmentStatus, ListEnvironmentsResponse,
+    Allowlist, AllowlistEntry, CreateEnvironmentRequest, EgressAllowlist, EnvVar, Environment,
+    EnvironmentChoice, EnvironmentConfig, EnvironmentFile, EnvironmentStatus, FileType,
+    GetEnvironmentFilesQuery, GetEnvironmentFilesResponse, ListEnvironmentsResponse, NetworkChoice,
+    NetworkMode, Source, SourceType, UploadEnvironmentFileQuery,
 };
 pub use error::{ApiError, RpcStatus};
 pub use event::{
@@ -164,17 +156,14 @@ pub use voice::{
     VoiceInput, VoiceOutput, VoiceType,
 };
 pub use webhook::{
-    RevocationBehavior, RotateSigningSecretRequest, SigningSecret, Webhook, WebhookEventType,
-    WebhookInput, WebhookListResponse, WebhookRotateSigningSecretResponse, WebhookState,
-    WebhookUpdate,
-};
-pub use webhook_config::WebhookConfig;
-pub use webhook_event::{
     BatchCancelledEvent, BatchExpiredEvent, BatchFailedEvent, BatchFault, BatchOutput,
     BatchReference, BatchSucceededEvent, InteractionCancelledEvent, InteractionCompletedEvent,
     InteractionFailedEvent, InteractionFault, InteractionReference, InteractionRequiresActionEvent,
-    VideoGeneratedEvent, VideoReference, WebhookEvent,
+    RevocationBehavior, RotateSigningSecretRequest, SigningSecret, VideoGeneratedEvent,
+    VideoReference, Webhook, WebhookEvent, WebhookEventType, WebhookInput, WebhookListResponse,
+    WebhookRotateSigningSecretResponse, WebhookState, WebhookUpdate,
 };
+pub use webhook_config::WebhookConfig;
 pub use wire::{
     DecodeError, Extra, Inspect, Path, UnknownObject, UnknownValue, Unmodelled, decode,
 };

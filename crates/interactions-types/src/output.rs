@@ -1,6 +1,6 @@
 //! What people usually want of an interaction, computed as Google's own clients do.
 
-use crate::{Content, FunctionCall, Interaction, Step};
+use crate::{Annotation, Audio, Content, FunctionCall, Image, Interaction, Step, Text, Video};
 
 impl Interaction {
     /// The last run of text that the model put out, joined without separators; empty if none.
@@ -46,7 +46,7 @@ impl Interaction {
 
     /// The last image that the model put out since the last user input.
     #[must_use]
-    pub fn output_image(&self) -> Option<&crate::Image> {
+    pub fn output_image(&self) -> Option<&Image> {
         self.last_output(|content| match content {
             Content::Image(image) => Some(image),
             _ => None,
@@ -55,7 +55,7 @@ impl Interaction {
 
     /// The last sound that the model put out since the last user input.
     #[must_use]
-    pub fn output_audio(&self) -> Option<&crate::Audio> {
+    pub fn output_audio(&self) -> Option<&Audio> {
         self.last_output(|content| match content {
             Content::Audio(audio) => Some(audio),
             _ => None,
@@ -64,23 +64,40 @@ impl Interaction {
 
     /// The last video that the model put out since the last user input.
     #[must_use]
-    pub fn output_video(&self) -> Option<&crate::Video> {
+    pub fn output_video(&self) -> Option<&Video> {
         self.last_output(|content| match content {
             Content::Video(video) => Some(video),
             _ => None,
         })
     }
 
+    /// What the answer refers to: the annotations of all texts that the model put out
+    /// since the last user input, in order.
+    ///
+    /// Their indices count in the text that carries them; see [`Text::annotations`].
+    #[must_use]
+    pub fn citations(&self) -> Vec<&Annotation> {
+        let texts = self.answer().filter_map(|content| match content {
+            Content::Text(text) => Some(text),
+            _ => None,
+        });
+        texts.flat_map(|text: &Text| &text.annotations).collect()
+    }
+
     fn last_output<'a, T>(&'a self, pick: impl Fn(&'a Content) -> Option<&'a T>) -> Option<&'a T> {
-        self.steps
+        self.answer().rev().find_map(pick)
+    }
+
+    /// What the model put out since the last user input, in order.
+    fn answer(&self) -> impl DoubleEndedIterator<Item = &Content> {
+        let asked = self.steps.iter().rposition(|step| matches!(step, Step::UserInput(_)));
+        let since = asked.map_or(0, |index| index + 1);
+        self.steps[since..]
             .iter()
-            .rev()
-            .take_while(|step| !matches!(step, Step::UserInput(_)))
             .filter_map(|step| match step {
                 Step::ModelOutput(output) => Some(output),
                 _ => None,
             })
-            .flat_map(|output| output.content.iter().rev())
-            .find_map(pick)
+            .flat_map(|output| &output.content)
     }
 }

@@ -111,7 +111,7 @@ object! {
             #[deprecated(note = "use a list as `response_format`")]
             response_modalities: Vec<Modality>,
             /// The name of a cached prefix.
-            #[deprecated(note = "leave it out: the service caches by itself; use `previous_interaction_id` to share a history")]
+            #[deprecated(note = "leave it out: the service caches by itself")]
             cached_content: String,
         }
         private {

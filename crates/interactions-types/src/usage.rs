@@ -77,6 +77,23 @@ impl std::ops::AddAssign<&Usage> for Usage {
     }
 }
 
+impl std::ops::Add<&Usage> for Usage {
+    type Output = Usage;
+
+    /// The sum, as `+=` makes it.
+    fn add(mut self, other: &Usage) -> Usage {
+        self += other;
+        self
+    }
+}
+
+impl<'a> std::iter::Sum<&'a Usage> for Usage {
+    /// What several interactions cost together.
+    fn sum<I: Iterator<Item = &'a Usage>>(usages: I) -> Usage {
+        usages.fold(Usage::default(), std::ops::Add::add)
+    }
+}
+
 object! {
     /// Tokens of one modality.
     pub struct ModalityTokens {

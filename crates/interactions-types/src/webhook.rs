@@ -1,7 +1,16 @@
 //! Webhooks: addresses that the service tells of the end of long work.
 
+mod event;
+
 use crate::wire::{object, open_enum};
 use crate::{PageToken, WebhookId};
+
+pub use event::{
+    BatchCancelledEvent, BatchExpiredEvent, BatchFailedEvent, BatchFault, BatchOutput,
+    BatchReference, BatchSucceededEvent, InteractionCancelledEvent, InteractionCompletedEvent,
+    InteractionFailedEvent, InteractionFault, InteractionReference, InteractionRequiresActionEvent,
+    VideoGeneratedEvent, VideoReference, WebhookEvent,
+};
 
 object! {
     /// The body of `POST /webhooks`.

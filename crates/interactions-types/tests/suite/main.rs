@@ -4,7 +4,9 @@
 
 mod accumulator;
 mod coverage;
+mod deprecated;
 mod fixtures;
 mod lossless;
 mod output;
+mod resources;
 mod support;

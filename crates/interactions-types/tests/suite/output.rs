@@ -1,6 +1,6 @@
 //! What Google's own clients compute of an interaction.
 
-use interactions_types::Interaction;
+use interactions_types::{Interaction, Usage};
 use serde_json::{Value, json};
 
 fn interaction(steps: &Value) -> Interaction {
@@ -75,4 +75,85 @@ fn calls_are_pending_until_they_are_answered() {
     assert_eq!(pending(json!([call("a"), call("b")])), ["a", "b"]);
     assert_eq!(pending(json!([call("a"), call("b"), result("a")])), ["b"]);
     assert_eq!(pending(json!([call("a"), result("a")])), [""; 0]);
+}
+
+#[test]
+fn the_citations_are_those_of_every_text_of_the_answer() {
+    let cited = |name: &str, urls: &[&str]| {
+        let annotations: Vec<Value> =
+            urls.iter().map(|url| json!({"type": "url_citation", "url": url})).collect();
+        json!({"type": "text", "text": name, "annotations": annotations})
+    };
+    let user = json!({"type": "user_input", "content": [cited("question", &["user"])]});
+    let thought = json!({"type": "thought", "summary": [cited("hm", &["thought"])]});
+    let call = json!({"type": "function_call", "id": "c", "name": "f", "arguments": {}});
+    let image = json!({"type": "image", "uri": "u"});
+    let urls = |steps: Value| -> Vec<String> {
+        let value = serde_json::to_value(interaction(&steps).citations()).unwrap();
+        value.as_array().unwrap().iter().map(|one| one["url"].as_str().unwrap().into()).collect()
+    };
+    assert_eq!(urls(json!([])), [""; 0]);
+    assert_eq!(urls(json!([output(&[cited("a", &["1"])]), user])), [""; 0]);
+    assert_eq!(
+        urls(json!([
+            output(&[cited("old", &["0"])]),
+            user,
+            output(&[cited("a", &["1", "2"]), image, text("b")]),
+            thought,
+            call,
+            output(&[cited("c", &["3"])]),
+        ])),
+        ["1", "2", "3"]
+    );
+}
+
+#[test]
+fn costs_are_added_counter_by_counter() {
+    let usage = |value: Value| -> Usage { serde_json::from_value(value).unwrap() };
+    let first = usage(json!({
+        "total_tokens": 10,
+        "total_thought_tokens": 3,
+        "initial_input_tokens": 4,
+        "input_tokens_by_modality": [{"modality": "text", "tokens": 4}],
+        "grounding_tool_count": [{"type": "google_search", "count": 1}],
+        "novel_tokens": 1,
+    }));
+    let second = usage(json!({
+        "total_tokens": 5,
+        "total_cached_tokens": 2,
+        "initial_input_tokens": 6,
+        "input_tokens_by_modality": [
+            {"modality": "image", "tokens": 1},
+            {"modality": "text", "tokens": 2},
+        ],
+        "grounding_tool_count": [
+            {"type": "google_search", "count": 2},
+            {"type": "retrieval", "count": 1},
+        ],
+    }));
+    let sum = json!({
+        "total_tokens": 15,
+        "total_thought_tokens": 3,
+        "total_cached_tokens": 2,
+        "initial_input_tokens": 4,
+        "input_tokens_by_modality": [
+            {"modality": "text", "tokens": 6},
+            {"modality": "image", "tokens": 1},
+        ],
+        "grounding_tool_count": [
+            {"type": "google_search", "count": 3},
+            {"type": "retrieval", "count": 1},
+        ],
+        "novel_tokens": 1,
+    });
+    assert_eq!(serde_json::to_value(first.clone() + &second).unwrap(), sum);
+    assert_eq!(Usage::new() + &first, {
+        // What the model does not know cannot be added.
+        let mut known = first.clone();
+        known.extra.remove("novel_tokens");
+        known
+    });
+    let total: Usage = [&first, &second].into_iter().sum();
+    assert_eq!(total.total_tokens, Some(15));
+    assert_eq!([].into_iter().sum::<Usage>(), Usage::default());
 }
