@@ -44,7 +44,8 @@ impl<T: Transport> Transport for Counting<T> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut config = Config::default();
-    config.data_dir = Some(std::env::temp_dir().join("interactions-examples"));
+    config.data_dir =
+        Some(std::env::temp_dir().join(format!("interactions-example-{}", std::process::id())));
     let server = Server::builder(config).build().await?;
     let count = Arc::new(AtomicUsize::new(0));
     let transport =

@@ -35,7 +35,8 @@ async fn ask(client: &Client, model: &str) -> Result<String, interactions_client
 
 async fn in_process() -> Result<Client, Box<dyn Error>> {
     let mut config = Config::default();
-    config.data_dir = Some(std::env::temp_dir().join("interactions-examples"));
+    config.data_dir =
+        Some(std::env::temp_dir().join(format!("interactions-example-{}", std::process::id())));
     let server = Server::builder(config).build().await?;
     let transport = SharedTransport::new(TowerTransport::new(server.router()));
     Ok(Client::builder().base_url("http://in-process").transport(transport).build()?)

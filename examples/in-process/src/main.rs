@@ -48,7 +48,8 @@ impl Model for Backwards {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut config = Config::default();
-    config.data_dir = Some(std::env::temp_dir().join("interactions-examples"));
+    config.data_dir =
+        Some(std::env::temp_dir().join(format!("interactions-example-{}", std::process::id())));
     let server = Server::builder(config).model("backwards", Backwards).build().await?;
 
     let transport = SharedTransport::new(TowerTransport::new(server.router()));

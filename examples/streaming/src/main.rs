@@ -18,7 +18,8 @@ use interactions_types::{CreateInteraction, Delta, StreamEvent};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut config = Config::default();
-    config.data_dir = Some(std::env::temp_dir().join("interactions-examples"));
+    config.data_dir =
+        Some(std::env::temp_dir().join(format!("interactions-example-{}", std::process::id())));
     let server = Server::builder(config).build().await?;
     let transport = SharedTransport::new(TowerTransport::new(server.router()));
     let client = Client::builder().base_url("http://in-process").transport(transport).build()?;

@@ -496,6 +496,10 @@ fn explain_migration(path: &Path, error: MigrateError) -> StartError {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             explain(Path::new(&path.to_string()), &error)
         }
+        MigrateError::VersionMismatch(_) => StartError::new(format!(
+            "the database {path} was made by a development version of this program, whose tables \
+             were different; move it away, or keep data elsewhere with --data-dir or --database"
+        )),
         other => {
             StartError::new(format!("the database {path} cannot be brought up to date: {other}"))
         }
