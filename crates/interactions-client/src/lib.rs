@@ -30,6 +30,7 @@
 //! | feature | gives |
 //! |---|---|
 //! | `reqwest` (default) | the network; without it every client brings its own [`Transport`] |
+//! | `webhook` | verification of webhooks, in the module `webhook` |
 //! | `tracing` | spans with OpenTelemetry's `gen_ai.*` fields |
 //!
 //! Waits use tokio's timer, so calls need a tokio runtime with time enabled.
@@ -54,6 +55,8 @@ mod telemetry;
 mod vertex;
 mod wait;
 mod watch;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 
 pub use auth::{AccessToken, TokenError, TokenProvider};
 pub use builder::ClientBuilder;

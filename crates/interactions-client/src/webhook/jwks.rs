@@ -1,0 +1,169 @@
+//! The service's public keys, fetched when needed and kept.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use interactions_transport::{Body, SharedTransport, Timeouts, Transport};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{VerifyError, VerifyErrorKind};
+
+/// A set of keys is a few kilobytes.
+const SIZE_LIMIT: usize = 256 * 1024;
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// How often keys are fetched because of ids that nobody knows: forged ones cost no more.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// After this long keys are fetched anew, so that withdrawn ones go.
+const LIFE: Duration = Duration::from_secs(3600);
+
+/// An RSA key that may verify signatures.
+#[derive(Clone, Debug)]
+pub(super) struct PublicKey {
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+impl PublicKey {
+    /// Whether the key's owner has signed. Keys below 2048 bits never have.
+    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let key = RsaPublicKeyComponents { n: &self.modulus, e: &self.exponent };
+        key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    transport: SharedTransport,
+    url: String,
+    state: Mutex<State>,
+    /// One fetch at a time; whoever waits finds its result.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    known: HashMap<String, PublicKey>,
+    fetched: Option<Instant>,
+    tried: Option<Instant>,
+}
+
+impl Keys {
+    pub(super) fn new(transport: SharedTransport, url: String) -> Self {
+        Self { transport, url, state: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    }
+
+    /// The key with this id. Keys rotate, so an unknown id is looked up once more.
+    pub(super) async fn find(&self, id: &str) -> Result<PublicKey, VerifyError> {
+        if let Some(key) = self.fresh(id) {
+            return Ok(key);
+        }
+        let _one = self.fetching.lock().await;
+        if let Some(key) = self.fresh(id) {
+            return Ok(key);
+        }
+        let fetched = if self.may_fetch() { self.fetch().await } else { Ok(()) };
+        // Keys that could not be fetched anew are better than none.
+        match (self.with(|state| state.known.get(id).cloned()), fetched) {
+            (Some(key), _) => Ok(key),
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(VerifyError::signature(format!(
+                "the service has no key `{}`, with which the delivery claims to be signed",
+                id.chars().take(64).collect::<String>()
+            ))),
+        }
+    }
+
+    fn fresh(&self, id: &str) -> Option<PublicKey> {
+        self.with(|state| {
+            let is_fresh = state.fetched.is_some_and(|at| at.elapsed() < LIFE);
+            state.known.get(id).filter(|_| is_fresh).cloned()
+        })
+    }
+
+    fn may_fetch(&self) -> bool {
+        self.with(|state| {
+            let may = state.tried.is_none_or(|at| at.elapsed() >= PATIENCE);
+            if may {
+                state.tried = Some(Instant::now());
+            }
+            may
+        })
+    }
+
+    async fn fetch(&self) -> Result<(), VerifyError> {
+        let failed = |why: String| {
+            VerifyError::new(
+                VerifyErrorKind::Keys,
+                format!("the service's keys cannot be fetched: {why}"),
+            )
+        };
+        let mut request = http::Request::get(&self.url)
+            .header("accept", "application/json")
+            .body(Body::empty())
+            .map_err(|error| failed(error.to_string()))?;
+        request.extensions_mut().insert(Timeouts::default().with_total(TIME_LIMIT));
+        let exchange = async {
+            let response = self.transport.send(request).await.map_err(|e| e.to_string())?;
+            if !response.status().is_success() {
+                return Err(format!("the answer is {}", response.status()));
+            }
+            response.into_body().collect(SIZE_LIMIT).await.map_err(|e| e.to_string())
+        };
+        let body = tokio::time::timeout(TIME_LIMIT, exchange)
+            .await
+            .map_err(|_| failed(format!("nothing came within {TIME_LIMIT:?}")))?
+            .map_err(failed)?;
+        let set: Set = serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
+        let known: HashMap<_, _> = set.keys.into_iter().filter_map(Key::usable).collect();
+        if known.is_empty() {
+            return Err(failed("there is no RSA key for signatures among them".to_owned()));
+        }
+        self.with(|state| {
+            state.known = known;
+            state.fetched = Some(Instant::now());
+        });
+        Ok(())
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Key>,
+}
+
+/// A key as RFC 7517 writes it.
+#[derive(Deserialize)]
+struct Key {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+impl Key {
+    /// The key by its id, if it is an RSA key for signatures.
+    fn usable(self) -> Option<(String, PublicKey)> {
+        let fits = self.kty == "RSA"
+            && self.alg.as_deref().is_none_or(|alg| alg == "RS256")
+            && self.purpose.as_deref().is_none_or(|purpose| purpose == "sig");
+        let number = |text: Option<String>| {
+            let bytes = URL_SAFE_NO_PAD.decode(text?.trim_end_matches('=')).ok()?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            Some(bytes[zeros..].to_vec())
+        };
+        let key = PublicKey { modulus: number(self.n)?, exponent: number(self.e)? };
+        fits.then_some((self.kid?, key))
+    }
+}
