@@ -42,7 +42,12 @@ const WINDOW: Duration = Duration::from_secs(300);
 
 /// A header as text.
 fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, VerifyError> {
-    let value = headers.get(name).ok_or_else(|| VerifyError::missing(name))?;
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or_else(|| VerifyError::missing(name))?;
+    // Programs differ in which of two they take; an attacker would choose for them.
+    if values.next().is_some() {
+        return Err(VerifyError::malformed(name, "it is there twice"));
+    }
     let text = value.to_str().map_err(|_| VerifyError::malformed(name, "it is not plain text"))?;
     Ok(text.trim())
 }

@@ -66,7 +66,15 @@ impl Keys {
         if let Some(key) = self.fresh(id) {
             return Ok(key);
         }
-        let fetched = if self.may_fetch() { self.fetch().await } else { Ok(()) };
+        let fetched = if self.may_fetch() {
+            self.fetch().await
+        } else {
+            Err(VerifyError::new(
+                VerifyErrorKind::Keys,
+                "the delivery is signed with a key that is not known, and the service's keys were \
+                 fetched too short a while ago to look again",
+            ))
+        };
         // Keys that could not be fetched anew are better than none.
         match (self.with(|state| state.known.get(id).cloned()), fetched) {
             (Some(key), _) => Ok(key),

@@ -125,6 +125,16 @@ impl JwtVerifier {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let window = self.window.as_secs_f64();
         let apart = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        // The delivery's own time is not signed; without one in the token it could come for ever.
+        let Some(life) = claims.exp.or(claims.iat) else {
+            return Err(VerifyError::malformed(
+                "webhook-signature",
+                "its claims have neither `exp` nor `iat`",
+            ));
+        };
+        if claims.exp.is_none() && now > life + window {
+            return Err(VerifyError::expired(apart(now - life), false));
+        }
         if let Some(end) = claims.exp.filter(|end| now > end + window) {
             return Err(VerifyError::expired(apart(now - end), false));
         }

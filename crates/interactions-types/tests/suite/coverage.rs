@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::support::{fixture, normal};
+use crate::support::{normal, schema};
 
 /// Schemas that stand for nothing on the wire: what Google's clients give where a reply
 /// has no body, and their wrapper around a stream's events.
@@ -291,7 +291,7 @@ fn check<T: DeserializeOwned + Serialize + Inspect>(schema: &str, sample: &Value
 
 #[test]
 fn every_schema_is_modelled() {
-    let schemas: Value = serde_json::from_str(&fixture("schema.json")).unwrap();
+    let schemas: Value = serde_json::from_str(&schema()).unwrap();
     let resources = schemas.as_object().unwrap();
     let checks: BTreeMap<&str, Check> = MODELLED.iter().copied().collect();
     let shared = resources["interactions"].as_object().unwrap();

@@ -1,21 +1,31 @@
 //! Fixtures, and equality of JSON values as JSON means it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use interactions_types::StreamEvent;
 use serde_json::Value;
 
+/// The corpus belongs to the testing crate, which hands it to users too.
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../interactions-testing/fixtures")
+}
+
 /// A fixture's text.
 pub(crate) fn fixture(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    let path = corpus().join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The service's own schema, in the form of OpenAPI.
+pub(crate) fn schema() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema.json");
+    fs::read_to_string(path).unwrap()
 }
 
 /// The names of the fixtures that end so, sorted.
 pub(crate) fn fixtures(extension: &str) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let mut names: Vec<String> = fs::read_dir(folder)
+    let mut names: Vec<String> = fs::read_dir(corpus())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.ends_with(extension))
