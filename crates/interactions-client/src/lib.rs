@@ -45,6 +45,7 @@ mod error;
 mod exchange;
 mod frames;
 mod get;
+pub mod guide;
 mod list;
 mod options;
 mod reply;

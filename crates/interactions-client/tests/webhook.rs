@@ -95,6 +95,9 @@ fn everything_else_is_not() {
     for signature in ["v1,", "v1,!!", "v2,x", "g0hM9SsE", ",", "v1,AAAA", &SIGNATURE[3..]] {
         assert_eq!(kind(&verifier, &signed(signature, NOW), BODY), refused, "{signature}");
     }
+    let mut twice = signed(SIGNATURE, NOW);
+    twice.append("webhook-signature", HeaderValue::from_static("v1,AAAA"));
+    assert_eq!(kind(&verifier, &twice, BODY), Some(VerifyErrorKind::Malformed));
     let whole =
         [("webhook-id", ID), ("webhook-timestamp", "1614265330"), ("webhook-signature", SIGNATURE)];
     for missing in 0..3 {
