@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::wire::{Chained, Inspect, Path, Unmodelled};
+use crate::wire::{Inspect, Path, Unmodelled, in_first};
 use crate::{Content, FunctionResult, Step, UserInput};
 
 /// What is put in: a text, one content, one turn of several contents, or steps.
@@ -123,18 +123,29 @@ impl<'de> Deserialize<'de> for Input {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input, A::Error> {
-                match seq.next_element::<Item>()? {
-                    None => Ok(Input::Steps(Vec::new())),
-                    Some(Item::Content(first)) => rest(first, seq).map(Input::Contents),
-                    Some(Item::Step(first)) => rest(first, seq).map(Input::Steps),
+                // Only the first element has to be looked at before its type is known.
+                let Some(first) = seq.next_element::<Value>()? else {
+                    return Ok(Input::Steps(Vec::new()));
+                };
+                let kind = first.get("type").and_then(Value::as_str);
+                if kind.is_some_and(|kind| Content::KNOWN.contains(&kind)) {
+                    rest(first, seq).map(Input::Contents)
+                } else {
+                    rest(first, seq).map(Input::Steps)
                 }
             }
         }
 
         fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
-            first: T,
+            first: Value,
             mut seq: A,
         ) -> Result<Vec<T>, A::Error> {
+            // The value was read whole, so the place inside it has to be found anew.
+            let first = serde_path_to_error::deserialize(first).map_err(
+                |error: serde_path_to_error::Error<_>| {
+                    A::Error::custom(in_first(&error.path().to_string(), error.inner()))
+                },
+            )?;
             let mut items = vec![first];
             while let Some(item) = seq.next_element()? {
                 items.push(item);
@@ -143,48 +154,6 @@ impl<'de> Deserialize<'de> for Input {
         }
 
         deserializer.deserialize_any(InputVisitor)
-    }
-}
-
-/// The first element of an array, whose tag decides what the array holds.
-enum Item {
-    Content(Content),
-    Step(Step),
-}
-
-impl<'de> Deserialize<'de> for Item {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ItemVisitor;
-
-        impl<'de> Visitor<'de> for ItemVisitor {
-            type Value = Item;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object with a `type`, a content or a step")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item, A::Error> {
-                let mut early = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    let is_tag = name == "type";
-                    let value: Value = map.next_value()?;
-                    let is_content =
-                        value.as_str().is_some_and(|tag| Content::KNOWN.contains(&tag));
-                    early.push((name, value));
-                    if is_tag {
-                        let whole = MapAccessDeserializer::new(Chained::new(early, map));
-                        return if is_content {
-                            Content::deserialize(whole).map(Item::Content)
-                        } else {
-                            Step::deserialize(whole).map(Item::Step)
-                        };
-                    }
-                }
-                Err(A::Error::missing_field("type"))
-            }
-        }
-
-        deserializer.deserialize_map(ItemVisitor)
     }
 }
 
@@ -208,8 +177,8 @@ mod tests {
     fn the_first_element_decides_and_faults_in_any_element_name_their_place() {
         for (input, path, message) in [
             (r#"[{"text": "x"}]"#, "input[0]", "missing field `type`"),
-            (r#"[{"type": 7}]"#, "input[0]", "invalid type"),
-            (r#"["x"]"#, "input[0]", "an object with a `type`"),
+            (r#"[{"type": 7}]"#, "input[0].type", "invalid type"),
+            (r#"["x"]"#, "input[0]", "invalid type"),
             (r#"[{"type": "text", "text": 7}]"#, "input[0].text", "text"),
             (r#"[{"text": 7, "type": "text"}]"#, "input[0].text", "text"),
             (r#"[{"type": "user_input", "content": [7]}]"#, "input[0].content[0]", "invalid type"),

@@ -22,6 +22,7 @@ pub use inspect::{Inspect, Path, Unmodelled};
 pub use open_enum::UnknownValue;
 pub use union::UnknownObject;
 
+pub(crate) use decode::in_first;
 pub(crate) use id::id;
 pub(crate) use object::{
     Key, KeySeed, ObjectVisitor, ReadObject, Redacted, first, object, read_field, read_lenient,

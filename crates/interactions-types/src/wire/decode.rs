@@ -40,15 +40,31 @@ fn locate<T: DeserializeOwned>(json: &[u8], first: &serde_json::Error) -> Decode
     };
     match serde_path_to_error::deserialize::<_, T>(tags_first(value)) {
         Err(error) => {
-            let path = error.path().to_string();
-            DecodeError {
-                path: if path == "." { String::new() } else { path },
-                message: error.into_inner().to_string(),
-            }
+            let path = match error.path().to_string() {
+                path if path == "." => String::new(),
+                path => path,
+            };
+            let message = error.into_inner().to_string();
+            deeper(&path, &message).unwrap_or(DecodeError { path, message })
         }
         // A value holds each key once, so it is a repeated key that was refused.
         Ok(_) => DecodeError { path: String::new(), message: first.to_string() },
     }
+}
+
+const FIRST: &str = "in the first element, at `";
+
+/// A fault in the first element of a list that had to be read whole, with its place in there.
+pub(crate) fn in_first(path: &str, fault: &impl fmt::Display) -> String {
+    format!("{FIRST}{path}`: {fault}")
+}
+
+/// Joins the place of a list and the place in its first element, if that is where the fault is.
+fn deeper(path: &str, message: &str) -> Option<DecodeError> {
+    let (_, rest) = message.split_once(FIRST)?;
+    let (inner, message) = rest.split_once("`: ")?;
+    let inner = if inner == "." { String::new() } else { format!(".{inner}") };
+    Some(DecodeError { path: format!("{path}[0]{inner}"), message: message.to_owned() })
 }
 
 /// Moves every tag to the front of its object.
