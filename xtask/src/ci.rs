@@ -9,7 +9,7 @@ use crate::command::{cargo, streamed};
 use crate::counts::Counts;
 use crate::e2e::{self, Suite};
 use crate::workspace::Workspace;
-use crate::{Failure, command, layers, tidy};
+use crate::{Failure, api, command, layers, tidy};
 
 /// A named part of the whole.
 struct Stage {
@@ -35,6 +35,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "features", run: features },
     Stage { name: "tests", run: tests },
     Stage { name: "docs", run: docs },
+    Stage { name: "api", run: public_api },
     Stage { name: "examples", run: examples },
     Stage { name: "deny", run: deny },
     Stage { name: "e2e", run: end_to_end },
@@ -154,6 +155,14 @@ fn docs(_: &Workspace, counts: &mut Counts) -> Result<Verdict, Failure> {
     let mut command = cargo(&["doc", "--workspace", "--all-features", "--no-deps"]);
     streamed(command.env("RUSTDOCFLAGS", "-D warnings"), counts)?;
     Ok(Verdict::Passed)
+}
+
+fn public_api(workspace: &Workspace, _: &mut Counts) -> Result<Verdict, Failure> {
+    Ok(if api::run(workspace, api::Mode::Check)? {
+        Verdict::Passed
+    } else {
+        Verdict::Skipped("this compiler describes crates in another format than the listings have")
+    })
 }
 
 /// Examples need no key and no network: they have to run to their end as they are.

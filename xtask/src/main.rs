@@ -6,6 +6,7 @@
     reason = "a command-line tool talks on its standard streams"
 )]
 
+mod api;
 mod ci;
 mod command;
 mod counts;
@@ -32,6 +33,7 @@ Usage: cargo xtask COMMAND
   ci [--skip-e2e] [--only STAGE]   every check of the project, in order
   tidy                             module docs, manifests, licences, file sizes
   layers                           who may depend on whom
+  api [--bless]                    the public API of every library against its listing
   e2e [python|js|mcp]...           the SDKs and MCP servers of others against our binary (default: all)
 ";
 
@@ -58,6 +60,21 @@ fn dispatch(arguments: &[&str]) -> Result<ExitCode, Failure> {
         ["layers"] => {
             layers::check(&Workspace::load()?)?;
             println!("layers: every dependency points the way the table allows");
+        }
+        ["api", flags @ ..] => {
+            let mode = match flags {
+                [] => api::Mode::Check,
+                ["--bless"] => api::Mode::Bless,
+                _ => return Err("`api` takes nothing, or --bless".into()),
+            };
+            println!(
+                "api: {}",
+                match (api::run(&Workspace::load()?, mode)?, mode) {
+                    (false, _) => "this compiler describes crates in another format; nothing done",
+                    (true, api::Mode::Check) => "as it is listed",
+                    (true, api::Mode::Bless) => "listed anew",
+                }
+            );
         }
         ["e2e", suites @ ..] => {
             let suites = e2e::Suite::parse(suites)?;
