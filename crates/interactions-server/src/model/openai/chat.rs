@@ -152,17 +152,23 @@ fn assistant(messages: &mut Vec<Value>) -> &mut Value {
 /// so media that came with results move behind the last result.
 fn reordered(messages: Vec<Value>) -> Vec<Value> {
     let mut ordered: Vec<Value> = Vec::with_capacity(messages.len());
+    // What came since the newest call or result.
+    let mut behind: Vec<Value> = Vec::new();
+    let mut calls = false;
     for message in messages {
-        let at = if message["role"] == "tool" {
-            let behind = ordered
-                .iter()
-                .rposition(|earlier| earlier["role"] == "tool" || earlier["role"] == "assistant");
-            behind.map_or(ordered.len(), |at| at + 1)
+        if message["role"] == "tool" && calls {
+            ordered.push(message);
+            continue;
+        }
+        if message["role"] == "tool" || message["role"] == "assistant" {
+            calls = true;
+            ordered.append(&mut behind);
+            ordered.push(message);
         } else {
-            ordered.len()
-        };
-        ordered.insert(at, message);
+            behind.push(message);
+        }
     }
+    ordered.append(&mut behind);
     ordered
 }
 
