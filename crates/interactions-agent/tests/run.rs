@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use interactions_agent::{Agent, AgentBuilder, AgentError, RunEvent, tool_fn};
 use interactions_client::Client;
-use interactions_testing::{Capture, Reply, capture};
+use interactions_testing::{Capture, Reply, capture, transcript};
 use interactions_types::{GenerationConfig, Status, Step, ToolChoiceMode};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -29,7 +29,7 @@ fn turn(id: &str, status: &str, steps: &[Value]) -> Reply {
     }
     let usage = json!({"total_tokens": 10});
     events.push(json!({"event_type": "interaction.completed", "interaction": {"id": id, "status": status, "usage": usage}}));
-    Reply::sse(events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>())
+    Reply::sse(transcript(&events))
 }
 
 fn call(id: &str, name: &str, arguments: Value) -> Value {
@@ -290,7 +290,7 @@ async fn events_tell_the_run_in_order() {
 }
 
 fn events(events: &[Value]) -> Reply {
-    Reply::sse(events.iter().map(|event| format!("data: {event}\n\n")).collect::<String>())
+    Reply::sse(transcript(events))
 }
 
 /// What of it no helper above can say: its own status, a token, an error.

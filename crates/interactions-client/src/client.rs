@@ -4,12 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
-use interactions_transport::SharedTransport;
+use interactions_transport::{SharedTransport, redact_url};
 use interactions_types::{CreateInteraction, Interaction, InteractionId};
 use url::Url;
 
 use crate::auth::Credentials as Identity;
-use crate::builder::shown;
 use crate::resources::{Agents, Credentials, Environments, Triggers, Voices, Webhooks};
 use crate::{Call, ClientBuilder, Create, Error, Get, List, RetryPolicy, Wait, Watch};
 
@@ -32,7 +31,7 @@ pub(crate) struct Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("base", &shown(self.base.as_str()))
+            .field("base", &redact_url(self.base.as_str()))
             .field("credentials", &self.credentials)
             .field("retry", &self.retry)
             .field("transport", &self.transport)
@@ -158,7 +157,7 @@ impl Client {
     /// The server's address with the version, for messages: user information is left out.
     #[must_use]
     pub fn base_url(&self) -> String {
-        shown(self.0.base.as_str())
+        redact_url(self.0.base.as_str())
     }
 
     pub(crate) fn transport(&self) -> &SharedTransport {

@@ -17,8 +17,8 @@ use crate::options::Options;
 use crate::{Client, Error, Failure};
 
 const AGENT: &str = concat!("interactions-rust/", env!("CARGO_PKG_VERSION"));
-pub(crate) const JSON: &str = "application/json";
-pub(crate) const EVENTS: &str = "text/event-stream";
+const JSON: &str = "application/json";
+const EVENTS: &str = "text/event-stream";
 const ERROR_LIMIT: usize = 1024 * 1024;
 
 /// A request before it is sent, as often as it takes.

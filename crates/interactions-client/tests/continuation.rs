@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use interactions_client::{Client, Error, ErrorKind, EventStream, TransportErrorKind};
-use interactions_testing::{Capture, Reply, capture};
+use interactions_testing::{Capture, Reply, capture, transcript};
 use interactions_types::{CreateInteraction, Delta, Status, StreamEvent, Target};
 use serde_json::{Value, json};
 
@@ -158,7 +158,7 @@ fn ended(id: &str, token: Option<&str>) -> Value {
 }
 
 fn sse(parts: &[&[Value]]) -> Reply {
-    Reply::sse(parts.concat().iter().map(|event| format!("data: {event}\n\n")).collect::<String>())
+    Reply::sse(transcript(&parts.concat()))
 }
 
 async fn open(service: &Capture, request: CreateInteraction) -> EventStream {

@@ -1,11 +1,10 @@
 //! Streams that break, and what becomes of them.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use futures::StreamExt;
 use interactions_client::{Client, ErrorKind, EventStream};
-use interactions_testing::{Capture, Reply, capture};
+use interactions_testing::{Capture, Reply, capture, transcript};
 use interactions_types::{CreateInteraction, Delta, Status, StreamEvent};
 use serde_json::{Value, json};
 
@@ -29,13 +28,6 @@ fn events(words: &[&str]) -> Vec<Value> {
         event["event_id"] = format!("e{number}").into();
     }
     events
-}
-
-fn sse(events: &[Value]) -> String {
-    events.iter().fold(String::new(), |mut text, event| {
-        let _ = write!(text, "data: {event}\n\n");
-        text
-    })
 }
 
 const WORDS: [&str; 4] = ["one ", "two ", "three ", "four"];
@@ -62,13 +54,13 @@ async fn open(service: &Capture) -> EventStream {
 
 /// The second response of a server: what follows the event with this number.
 fn after(number: usize) -> Reply {
-    Reply::sse(sse(&events(&WORDS)[number + 1..]))
+    Reply::sse(transcript(&events(&WORDS)[number + 1..]))
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_cut_at_any_byte_is_resumed_without_loss_or_repetition() {
-    let whole = sse(&events(&WORDS));
-    let first_event = sse(&events(&WORDS)[..1]).len();
+    let whole = transcript(&events(&WORDS));
+    let first_event = transcript(&events(&WORDS)[..1]).len();
     for cut in first_event..whole.len() {
         let complete = whole[..cut].matches("\n\n").count();
         let again = if complete == events(&WORDS).len() { None } else { Some(after(complete - 1)) };
@@ -92,8 +84,8 @@ async fn a_server_that_repeats_itself_is_heard_once() {
     for from in 0..=4 {
         // It goes on from an earlier event than it was asked for, or from the very first one.
         let service = capture([
-            Reply::sse(sse(&events(&WORDS)[..4])),
-            Reply::sse(sse(&events(&WORDS)[from..])),
+            Reply::sse(transcript(&events(&WORDS)[..4])),
+            Reply::sse(transcript(&events(&WORDS)[from..])),
         ]);
         let mut stream = open(&service).await;
         let (text, error) = text(&mut stream).await;
@@ -107,7 +99,7 @@ async fn a_very_long_stream_that_is_replayed_whole_is_heard_once() {
     let words: Vec<String> = (0..1000).map(|number| format!("{number} ")).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let all = events(&words);
-    let service = capture([Reply::sse(sse(&all[..900])), Reply::sse(sse(&all))]);
+    let service = capture([Reply::sse(transcript(&all[..900])), Reply::sse(transcript(&all))]);
     let (text, error) = text(&mut open(&service).await).await;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(text, words.concat());
@@ -119,13 +111,13 @@ async fn ids_that_repeat_within_a_stream_lose_nothing() {
     for event in &mut same {
         event["event_id"] = "batch".into();
     }
-    let service = capture([Reply::sse(sse(&same))]);
+    let service = capture([Reply::sse(transcript(&same))]);
     assert_eq!(text(&mut open(&service).await).await.0, "one two three four");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_stream_is_taken_up_again_after_its_idle_limit() {
-    let head = sse(&events(&WORDS)[..3]);
+    let head = transcript(&events(&WORDS)[..3]);
     let service = capture([Reply::sse(head.clone()).silent_after(head.len()), after(2)]);
     let stream = client(&service).create(CreateInteraction::new("m", "x")).stream();
     let mut stream = stream.with_idle_timeout(Duration::from_secs(20)).await.unwrap();
@@ -137,7 +129,7 @@ async fn a_silent_stream_is_taken_up_again_after_its_idle_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_resumed_ends_with_what_had_arrived() {
-    let head = sse(&events(&WORDS)[..4]);
+    let head = transcript(&events(&WORDS)[..4]);
     let gone = || Reply::error(404, "not_found", "no such interaction");
     let service = capture([Reply::sse(head.clone()), gone()]);
     let mut stream = open(&service).await;
@@ -165,7 +157,7 @@ async fn what_cannot_be_resumed_ends_with_what_had_arrived() {
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_never_gets_on_is_given_up() {
-    let head = Reply::sse(sse(&events(&WORDS)[..4]));
+    let head = Reply::sse(transcript(&events(&WORDS)[..4]));
     let service = capture([head, Reply::sse(""), Reply::sse(""), Reply::sse(""), Reply::sse("")]);
     let (_, error) = text(&mut open(&service).await).await;
     assert!(error.is_some());
@@ -178,7 +170,7 @@ async fn an_error_event_is_an_error() {
     broken.push(
         json!({"event_type": "error", "error": {"code": "api_error", "message": "overheated"}}),
     );
-    let service = capture([Reply::sse(sse(&broken))]);
+    let service = capture([Reply::sse(transcript(&broken))]);
     let (said, error) = text(&mut open(&service).await).await;
     let error = error.unwrap();
     assert_eq!(
@@ -189,12 +181,12 @@ async fn an_error_event_is_an_error() {
     assert_eq!(service.requests().len(), 1);
 
     // Some services fall silent then, some say how it ended.
-    let service = capture([Reply::sse(sse(&broken)).silent_after(usize::MAX)]);
+    let service = capture([Reply::sse(transcript(&broken)).silent_after(usize::MAX)]);
     let (_, error) = text(&mut open(&service).await).await;
     assert_eq!(error.unwrap().code(), Some("api_error"));
     broken.push(json!({"event_type": "interaction.completed",
         "interaction": {"id": "v1_x", "status": "failed", "usage": {"total_tokens": 4}}}));
-    let service = capture([Reply::sse(sse(&broken)).silent_after(usize::MAX)]);
+    let service = capture([Reply::sse(transcript(&broken)).silent_after(usize::MAX)]);
     let (_, error) = text(&mut open(&service).await).await;
     let error = error.unwrap();
     let partial = error.partial().unwrap();
@@ -205,7 +197,7 @@ async fn an_error_event_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn nonsense_is_an_error_with_its_place() {
     let bad = r#"data: {"event_type":"step.delta","index":0,"delta":{"type":"text","text":7}}"#;
-    let service = capture([Reply::sse(format!("{}{bad}\n\n", sse(&events(&WORDS)[..3])))]);
+    let service = capture([Reply::sse(format!("{}{bad}\n\n", transcript(&events(&WORDS)[..3])))]);
     let (text, error) = text(&mut open(&service).await).await;
     let error = error.unwrap();
     assert_eq!((text.as_str(), error.kind()), ("one ", ErrorKind::Decode));
@@ -219,7 +211,7 @@ async fn nonsense_is_an_error_with_its_place() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stored_stream_is_read_from_an_event_on_and_resumed_too() {
-    let service = capture([Reply::sse(sse(&events(&WORDS)[3..4])), after(3)]);
+    let service = capture([Reply::sse(transcript(&events(&WORDS)[3..4])), after(3)]);
     let stream = client(&service).get("v1_x").stream().last_event_id("e2");
     let (text, error) = text(&mut stream.await.unwrap()).await;
     assert!(error.is_none(), "{error:?}");

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Uri};
+use interactions_transport::redact_url;
 
 use crate::{McpError, McpErrorKind};
 
@@ -55,7 +56,7 @@ impl McpEndpoint {
     /// information (credentials belong into a header).
     pub fn http(url: &str) -> Result<Self, McpError> {
         let wrong = |why: &str| {
-            let shown: Arc<str> = format!("`{}`", redact(url)).into();
+            let shown: Arc<str> = format!("`{}`", redact_url(url)).into();
             Err(McpError::new(McpErrorKind::Endpoint, &shown, why))
         };
         let Ok(uri) = url.trim().parse::<Uri>() else {
@@ -110,7 +111,7 @@ impl McpEndpoint {
 
     /// How errors name the server.
     pub(crate) fn label(&self) -> Arc<str> {
-        format!("`{}` ({})", self.name, redact(&self.uri.to_string())).into()
+        format!("`{}` ({})", self.name, redact_url(&self.uri.to_string())).into()
     }
 }
 
@@ -118,22 +119,10 @@ impl fmt::Debug for McpEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("McpEndpoint")
             .field("name", &self.name)
-            .field("url", &redact(&self.uri.to_string()))
+            .field("url", &redact_url(&self.uri.to_string()))
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
-}
-
-/// The address without user information, query and fragment, where keys may stand.
-///
-/// It takes text, since an address that is not a valid URL is shown too.
-pub(crate) fn redact(url: &str) -> String {
-    let bare = url.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = bare.split_once("://").map_or(("", bare), |(scheme, rest)| (scheme, rest));
-    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let separator = if scheme.is_empty() { "" } else { "://" };
-    format!("{scheme}{separator}{host}{path}").escape_debug().collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use interactions_transport::redact_url;
 use interactions_transport::sse::Decoder;
 use interactions_transport::{
     Body, SharedTransport, Transport, TransportError, TransportErrorKind,
@@ -23,7 +24,6 @@ use rmcp::transport::streamable_http_client::{
 };
 use sse_stream::Sse;
 
-use crate::endpoint::redact;
 use crate::error::excerpt;
 use crate::rpc::{Failure, replied_id, same_id, too_large};
 use crate::{McpEndpoint, McpError, McpErrorKind};
@@ -255,7 +255,8 @@ impl HttpClient {
                 )
             }
             _ if status.is_redirection() => {
-                let to = text_header(headers, &LOCATION).map(|to| redact(&to)).unwrap_or_default();
+                let to =
+                    text_header(headers, &LOCATION).map(|to| redact_url(&to)).unwrap_or_default();
                 error(
                     McpErrorKind::Protocol,
                     format!("the server redirects to `{to}` (HTTP {status}); use that address"),

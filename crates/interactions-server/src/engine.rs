@@ -38,7 +38,7 @@ use journal::{Birth, Journal, Sink};
 use place::{Active, Place};
 
 pub(crate) use feed::{Following, event_seq};
-pub(crate) use nesting::Nesting;
+pub(crate) use nesting::{DEEPEST_REQUEST, Nesting};
 
 /// How many chunks a stream that is not stored may be ahead of its reader.
 const LIVE_CHUNKS: usize = 64;

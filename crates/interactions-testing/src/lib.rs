@@ -16,4 +16,4 @@ mod replay;
 
 pub use chat_stub::{ChatStub, Dialect};
 pub use fixtures::{CheckError, FIXTURES, Fixture, check_events, check_roundtrip, fixtures};
-pub use replay::{Capture, Captured, Reply, capture, never, replay, replay_sse};
+pub use replay::{Capture, Captured, Reply, capture, never, replay, replay_sse, transcript};

@@ -133,6 +133,12 @@ impl From<&str> for Reply {
     }
 }
 
+/// The text of a stream of these events, without the `[DONE]` that may follow.
+#[must_use]
+pub fn transcript(events: &[serde_json::Value]) -> String {
+    events.iter().map(|event| format!("data: {event}\n\n")).collect()
+}
+
 /// A transport that answers with these replies in turn, then fails.
 pub fn replay<R: Into<Reply>>(replies: impl IntoIterator<Item = R>) -> SharedTransport {
     capture(replies).transport()

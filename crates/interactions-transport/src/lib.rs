@@ -49,6 +49,7 @@ mod body;
 mod error;
 #[cfg(any(feature = "record", feature = "tracing"))]
 mod middleware;
+mod redact;
 mod timeouts;
 mod transport;
 
@@ -65,6 +66,7 @@ mod tower;
 
 pub use body::Body;
 pub use error::{TransportError, TransportErrorKind};
+pub use redact::redact_url;
 pub use timeouts::Timeouts;
 pub use transport::{SharedTransport, Transport};
 

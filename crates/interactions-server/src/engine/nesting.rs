@@ -5,8 +5,11 @@ use serde::Serialize;
 /// The most levels that an event may have.
 ///
 /// Readers of JSON commonly stop at 128. What comes out here is stored and sent back in as part
-/// of inputs, a few levels further down each time, where 64 are allowed.
+/// of inputs, a few levels further down each time, where [`DEEPEST_REQUEST`] are allowed.
 pub(super) const DEEPEST: usize = 60;
+
+/// The most levels that a request may have.
+pub(crate) const DEEPEST_REQUEST: usize = 64;
 
 /// Measures JSON text that may come in pieces.
 #[derive(Clone, Copy, Debug, Default)]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::keys::Tenant;
 use super::{Face, stream};
-use crate::engine::{Finished, Nesting};
+use crate::engine::{DEEPEST_REQUEST, Finished, Nesting};
 use crate::error::Refusal;
 use crate::model::Transient;
 
@@ -64,16 +64,15 @@ async fn read(request: Request, limit: usize) -> Result<CreateInteraction, Refus
 
 /// Refuses what is nested so deeply that nobody could read it back, a few levels further down.
 fn check_nesting(json: &[u8]) -> Result<(), Refusal> {
-    const DEEPEST: usize = 64;
     let Ok(text) = std::str::from_utf8(json) else { return Ok(()) };
-    if Nesting::of(text) <= DEEPEST {
+    if Nesting::of(text) <= DEEPEST_REQUEST {
         return Ok(());
     }
     let fields: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
-    let deep = fields.iter().find(|(_, value)| Nesting::of(&value.to_string()) >= DEEPEST);
+    let deep = fields.iter().find(|(_, value)| Nesting::of(&value.to_string()) >= DEEPEST_REQUEST);
     let place = deep.map_or_else(|| "the request".to_owned(), |(field, _)| format!("`{field}`"));
     Err(Refusal::invalid(format!(
-        "{place} is nested more deeply than the {DEEPEST} levels allowed"
+        "{place} is nested more deeply than the {DEEPEST_REQUEST} levels allowed"
     )))
 }
 

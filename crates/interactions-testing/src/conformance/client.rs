@@ -1,7 +1,5 @@
 //! The exam for clients: scripted services, and what a client must make of them.
 
-use std::fmt::Write as _;
-
 use async_trait::async_trait;
 use interactions_transport::{SharedTransport, TransportErrorKind};
 use interactions_types::{CreateInteraction, Interaction, InteractionId};
@@ -9,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Report, ensure};
 use crate::fixtures::{self, fixtures};
-use crate::{Capture, Reply, capture};
+use crate::{Capture, Reply, capture, transcript};
 
 /// A client that is examined: how to have it make calls over a transport.
 ///
@@ -75,14 +73,6 @@ fn events(words: &[&str]) -> Vec<Value> {
     events
 }
 
-fn sse(events: &[Value]) -> String {
-    let mut text = String::new();
-    for event in events {
-        let _ = write!(text, "data: {event}\n\n");
-    }
-    text
-}
-
 const WORDS: [&str; 3] = ["one ", "two ", "three"];
 const TEXT: &str = "one two three";
 
@@ -113,10 +103,10 @@ async fn keeps(client: &impl ClientUnderTest) -> Result<(), String> {
 }
 
 async fn reads(client: &impl ClientUnderTest) -> Result<(), String> {
-    let text = format!(": a comment\n\n{}data: [DONE]\n\n", sse(&events(&WORDS)));
-    for transcript in [text.clone(), text.replace('\n', "\r\n"), format!("\u{feff}{text}")] {
+    let text = format!(": a comment\n\n{}data: [DONE]\n\n", transcript(&events(&WORDS)));
+    for whole in [text.clone(), text.replace('\n', "\r\n"), format!("\u{feff}{text}")] {
         for bytes in [1, 2, 7, usize::MAX] {
-            let service = capture([Reply::sse(transcript.clone()).in_pieces_of(bytes)]);
+            let service = capture([Reply::sse(whole.clone()).in_pieces_of(bytes)]);
             says(&client.stream(service.transport(), request()).await?, TEXT)?;
         }
     }
@@ -125,8 +115,9 @@ async fn reads(client: &impl ClientUnderTest) -> Result<(), String> {
 
 async fn resumes(client: &impl ClientUnderTest) -> Result<(), String> {
     let all = events(&WORDS);
-    let cut = sse(&all[..4]).len() + 9;
-    let service = capture([Reply::sse(sse(&all)).cut_after(cut), Reply::sse(sse(&all[4..]))]);
+    let cut = transcript(&all[..4]).len() + 9;
+    let service =
+        capture([Reply::sse(transcript(&all)).cut_after(cut), Reply::sse(transcript(&all[4..]))]);
     says(&client.stream(service.transport(), request()).await?, TEXT)?;
     asked(&service, 2)?;
     let query = service.requests()[1].uri.query().unwrap_or_default().to_owned();
@@ -135,7 +126,7 @@ async fn resumes(client: &impl ClientUnderTest) -> Result<(), String> {
 }
 
 async fn ends(client: &impl ClientUnderTest) -> Result<(), String> {
-    let head = sse(&events(&WORDS)[..4]);
+    let head = transcript(&events(&WORDS)[..4]);
     let service = capture([Reply::sse(head)]);
     let read = client.stream(service.transport(), request().store(false)).await;
     ensure(read.is_err(), || "it takes half an answer for a whole one".to_owned())
@@ -143,7 +134,7 @@ async fn ends(client: &impl ClientUnderTest) -> Result<(), String> {
 
 async fn fails(client: &impl ClientUnderTest) -> Result<(), String> {
     let error = json!({"event_type": "error", "error": {"code": "api_error", "message": "no"}});
-    let service = capture([Reply::sse(sse(&[events(&WORDS)[0].clone(), error]))]);
+    let service = capture([Reply::sse(transcript(&[events(&WORDS)[0].clone(), error]))]);
     let read = client.stream(service.transport(), request()).await;
     ensure(read.is_err(), || "it does not notice".to_owned())
 }

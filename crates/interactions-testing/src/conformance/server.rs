@@ -36,15 +36,18 @@ pub async fn server(transport: SharedTransport, base_url: &str, model: &str) -> 
     report
 }
 
+/// A create with these fields in it.
+fn body(model: &str, more: &Value) -> String {
+    let mut body = json!({"model": model, "input": "Say hello."});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
+    body.to_string()
+}
+
 /// Requests that have to be refused, and by which statuses.
 fn refusals(model: &str) -> Vec<(&'static str, String, &'static [u16])> {
-    let body = |more: Value| {
-        let mut body = json!({"model": model, "input": "x"});
-        for (name, value) in more.as_object().into_iter().flatten() {
-            body[name] = value.clone();
-        }
-        body.to_string()
-    };
+    let body = |more: Value| body(model, &more);
     vec![
         ("JSON that is broken off is 400", r#"{"model": "#.to_owned(), &[400]),
         ("a body that is no object is 400", "[]".to_owned(), &[400]),
@@ -148,11 +151,7 @@ impl Server<'_> {
     }
 
     async fn post(&self, more: Value) -> Result<Answer, String> {
-        let mut body = json!({"model": self.model, "input": "Say hello."});
-        for (name, value) in more.as_object().into_iter().flatten() {
-            body[name] = value.clone();
-        }
-        self.send(Method::POST, "/interactions", body.to_string()).await
+        self.send(Method::POST, "/interactions", body(self.model, &more)).await
     }
 
     async fn get(&self, path: &str) -> Result<Answer, String> {
