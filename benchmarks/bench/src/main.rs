@@ -4,6 +4,8 @@
 //! cd benchmarks && cargo build --release --workspace && cargo run --release -p bench [-- --json]
 //! ```
 //!
+//! `--serve` only starts the server and says where, for one client under a profiler.
+//!
 //! Absolute numbers belong to the machine; compare the ratios to the floor, which come from the
 //! same run. The floor is hand-written: it looks for lines, peeks at the tag, reads two fields.
 
@@ -33,6 +35,10 @@ const TASKS: [(&str, &str, usize, &str); 3] = [
 async fn main() -> Result<(), Box<dyn Error>> {
     let as_json = std::env::args().any(|argument| argument == "--json");
     let address = server::start().await?;
+    if std::env::args().any(|argument| argument == "--serve") {
+        println!("http://{address}");
+        return Ok(std::future::pending().await);
+    }
     let programs = std::env::current_exe()?.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut measured: BTreeMap<(usize, &str), Vec<f64>> = BTreeMap::new();
     let mut memory: BTreeMap<&str, Vec<f64>> = BTreeMap::new();

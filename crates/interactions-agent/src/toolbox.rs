@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use interactions_types::{Content, Function, FunctionCall, InteractionId, ToolOutput};
-use serde::Deserialize;
+use interactions_types::{
+    Content, Function, FunctionCall, InteractionId, ToolOutput, decode_value,
+};
 use serde_json::Value;
 
 use crate::{Tool, ToolContext, ToolError};
@@ -76,7 +77,7 @@ fn contents(value: &Value) -> Option<Vec<Content>> {
         let kind = item.get("type").and_then(Value::as_str);
         kind.is_some_and(|kind| Content::KNOWN.contains(&kind))
     };
-    let contents = items.iter().all(is_content).then(|| Vec::deserialize(value))?;
+    let contents = items.iter().all(is_content).then(|| decode_value(value))?;
     contents.ok()
 }
 

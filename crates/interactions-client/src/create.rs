@@ -21,7 +21,8 @@ use crate::{Client, Error, EventStream};
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Create {
     client: Client,
-    request: CreateInteraction,
+    // In a box, since a call is moved from future to future on its way.
+    request: Box<CreateInteraction>,
     options: Options,
     continues: bool,
 }
@@ -31,6 +32,7 @@ body_options!(Create);
 
 impl Create {
     pub(crate) fn new(client: Client, request: CreateInteraction) -> Self {
+        let request = Box::new(request);
         Self { client, request, options: Options::default(), continues: true }
     }
 
@@ -67,14 +69,32 @@ impl Create {
         self.request.stream = None;
         continuation::check(&self.request, self.continues)?;
         let deadline = Deadline::after(self.options.limit);
-        let mut reply = self.hop(&self.request, deadline).await?;
-        if !self.continues || !continuation::applies_to(&self.request) {
-            if !self.continues && continuation::wanted(&reply.value, &[]).is_some() {
-                telemetry::note_incomplete(&self.request);
+        let reply = self.hop(&self.request, deadline).await?;
+        if self.continues && continuation::applies_to(&self.request) {
+            if continuation::wanted(&reply.value, &self.sent()).is_none() {
+                return Ok(reply);
             }
-            return Ok(reply);
+            // Rare, and too large a future to be carried along by every call.
+            return self.go_on(reply, deadline).boxed().await;
         }
-        let mut sent: Vec<String> = self.request.continuation_token.clone().into_iter().collect();
+        if !self.continues && continuation::wanted(&reply.value, &[]).is_some() {
+            telemetry::note_incomplete(&self.request);
+        }
+        Ok(reply)
+    }
+
+    /// The continuation tokens that have been spent.
+    fn sent(&self) -> Vec<String> {
+        self.request.continuation_token.clone().into_iter().collect()
+    }
+
+    /// Asks for the rest of an answer until there is no more.
+    async fn go_on(
+        mut self,
+        mut reply: Reply<Interaction>,
+        deadline: Deadline,
+    ) -> Result<Reply<Interaction>, Error> {
+        let mut sent = self.sent();
         self.options = self.options.for_next_hop();
         let mut hops = Vec::new();
         while let Some(token) = continuation::wanted(&reply.value, &sent) {
@@ -97,11 +117,9 @@ impl Create {
             })?;
             sent.push(token);
         }
-        if !hops.is_empty() {
-            hops.push(reply.value);
-            reply.hops = continuation::ids(&hops);
-            reply.value = continuation::merged(hops).unwrap_or_default();
-        }
+        hops.push(reply.value);
+        reply.hops = continuation::ids(&hops);
+        reply.value = continuation::merged(hops).unwrap_or_default();
         Ok(reply)
     }
 
@@ -131,7 +149,7 @@ impl IntoFuture for Create {
 #[must_use = "a call does nothing until it is awaited"]
 pub struct CreateStream {
     client: Client,
-    request: CreateInteraction,
+    request: Box<CreateInteraction>,
     options: Options,
     continues: bool,
 }

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::wire::reread;
 use crate::{CallId, Content, Delta, Interaction, JsonObject, Status, Step, StreamEvent, Text};
 
 /// Builds an [`Interaction`] from the events of its stream.
@@ -277,15 +278,16 @@ fn recast(delta: &Delta) -> Result<Content, AccumulateError> {
         // Content lacks the former name, and the service refuses unknown fields in a history.
         audio.sample_rate.get_or_insert(rate);
     }
-    let convert = || serde_json::from_value(serde_json::to_value(&delta)?);
-    convert().map_err(|error: serde_json::Error| {
+    let fault = |error: &dyn fmt::Display| {
         AccumulateError::new(format!("a `{}` delta: {error}", delta.kind()))
-    })
+    };
+    let value = serde_json::to_value(&delta).map_err(|error| fault(&error))?;
+    reread(value).map_err(|error| fault(&error))
 }
 
 /// Lays the fields of a delta over those of the step that began empty.
 fn merge(step: &Step, delta: &Delta) -> Result<Step, AccumulateError> {
-    let convert = || {
+    let lay = || -> Result<Value, serde_json::Error> {
         let mut whole: JsonObject = serde_json::from_value(serde_json::to_value(step)?)?;
         let more: JsonObject = serde_json::from_value(serde_json::to_value(delta)?)?;
         whole.extend(more.into_iter().filter(|(name, value)| match name.as_str() {
@@ -295,11 +297,13 @@ fn merge(step: &Step, delta: &Delta) -> Result<Step, AccumulateError> {
             "result" => step.kind() != "file_search_result",
             _ => true,
         }));
-        serde_json::from_value(Value::Object(whole))
+        Ok(Value::Object(whole))
     };
-    convert().map_err(|error: serde_json::Error| {
+    let fault = |error: &dyn fmt::Display| {
         AccumulateError::new(format!("a `{}` delta: {error}", delta.kind()))
-    })
+    };
+    let whole = lay().map_err(|error| fault(&error))?;
+    reread(whole).map_err(|error| fault(&error))
 }
 
 /// Why an event does not fit what came before.

@@ -37,8 +37,9 @@ impl StreamEvent {
     pub fn decode(name: Option<&str>, data: &[u8]) -> Result<Self, DecodeError> {
         macro_rules! try_named {
             ($body:ty) => {{
-                let mut json = serde_json::Deserializer::from_slice(data);
-                if let Ok(body) = <$body>::deserialize(&mut json)
+                if let Ok(text) = str::from_utf8(data)
+                    && let mut json = serde_json::Deserializer::from_str(text)
+                    && let Ok(body) = <$body>::deserialize(&mut json)
                     && json.end().is_ok()
                     // Held here if the data name another kind than the frame does.
                     && body.extra.field("event_type").is_none()

@@ -5,9 +5,8 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
-use crate::wire::{Inspect, Path, Unmodelled, in_first};
+use crate::wire::{Early, Inspect, Path, Tag, TagSeed, UnionKeySeed, Unmodelled};
 use crate::{Content, FunctionResult, Step, UserInput};
 
 /// What is put in: a text, one content, one turn of several contents, or steps.
@@ -123,29 +122,18 @@ impl<'de> Deserialize<'de> for Input {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Input, A::Error> {
-                // Only the first element has to be looked at before its type is known.
-                let Some(first) = seq.next_element::<Value>()? else {
-                    return Ok(Input::Steps(Vec::new()));
-                };
-                let kind = first.get("type").and_then(Value::as_str);
-                if kind.is_some_and(|kind| Content::KNOWN.contains(&kind)) {
-                    rest(first, seq).map(Input::Contents)
-                } else {
-                    rest(first, seq).map(Input::Steps)
+                match seq.next_element::<First>()? {
+                    None => Ok(Input::Steps(Vec::new())),
+                    Some(First::Content(first)) => rest(first, seq).map(Input::Contents),
+                    Some(First::Step(first)) => rest(first, seq).map(Input::Steps),
                 }
             }
         }
 
         fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(
-            first: Value,
+            first: T,
             mut seq: A,
         ) -> Result<Vec<T>, A::Error> {
-            // The value was read whole, so the place inside it has to be found anew.
-            let first = serde_path_to_error::deserialize(first).map_err(
-                |error: serde_path_to_error::Error<_>| {
-                    A::Error::custom(in_first(&error.path().to_string(), error.inner()))
-                },
-            )?;
             let mut items = vec![first];
             while let Some(item) = seq.next_element()? {
                 items.push(item);
@@ -154,6 +142,50 @@ impl<'de> Deserialize<'de> for Input {
         }
 
         deserializer.deserialize_any(InputVisitor)
+    }
+}
+
+/// The first element of a list, by whose tag it is known what all of them are.
+enum First {
+    Content(Content),
+    Step(Step),
+}
+
+impl<'de> Deserialize<'de> for First {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FirstVisitor;
+
+        impl<'de> Visitor<'de> for FirstVisitor {
+            type Value = First;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a content or a step")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<First, A::Error> {
+                let mut early = Early::default();
+                while let Some(key) = map.next_key_seed(UnionKeySeed("type"))? {
+                    if let Some(name) = key {
+                        early.push(name, map.next_value()?);
+                        continue;
+                    }
+                    let seed = TagSeed { key: "type", known: Content::KNOWN };
+                    return match map.next_value_seed(seed)? {
+                        content @ Tag::Known(_) => {
+                            Content::read_rest(content, early, map).map(First::Content)
+                        }
+                        Tag::Other(tag) => {
+                            let known = Step::KNOWN.iter().position(|known| *known == tag);
+                            let step = known.map_or(Tag::Other(tag), Tag::Known);
+                            Step::read_rest(step, early, map).map(First::Step)
+                        }
+                    };
+                }
+                Err(A::Error::missing_field("type"))
+            }
+        }
+
+        deserializer.deserialize_map(FirstVisitor)
     }
 }
 

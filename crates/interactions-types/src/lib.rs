@@ -166,6 +166,7 @@ pub use webhook::{
 pub use webhook_config::WebhookConfig;
 pub use wire::{
     DecodeError, Extra, Inspect, Path, UnknownObject, UnknownValue, Unmodelled, decode,
+    decode_value,
 };
 
 /// A free-form JSON object, in the order of its keys.

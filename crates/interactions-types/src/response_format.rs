@@ -5,8 +5,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::wire::{
-    Chained, Inspect, ObjectVisitor, Path, ReadObject, UnionKeySeed, UnknownObject, Unmodelled,
-    in_variant, object, open_enum,
+    Chained, Early, EarlyValue, Inspect, ObjectVisitor, Path, ReadObject, UnionKeySeed,
+    UnknownObject, Unmodelled, in_variant, object, open_enum,
 };
 use crate::{ImageMimeType, JsonObject};
 
@@ -84,11 +84,12 @@ macro_rules! variants {
         }
 
         impl ResponseFormat {
-            /// Reads the body of a known kind; `None` gives the map back for any other.
+            /// Reads the body of a known kind; for any other it gives the map back.
+            #[expect(clippy::result_large_err, reason = "the map given back is no error")]
             fn read_known<'de, A: MapAccess<'de>>(
                 tag: &str,
-                map: Chained<A>,
-            ) -> Result<Result<Self, Chained<A>>, A::Error> {
+                map: Chained<'de, A>,
+            ) -> Result<Result<Self, Chained<'de, A>>, A::Error> {
                 match tag {
                     $(
                         $tag => $body::read(map, true)
@@ -119,10 +120,10 @@ impl<'de> ReadObject<'de> for ResponseFormat {
     const NAME: &'static str = "ResponseFormat";
 
     fn read<A: MapAccess<'de>>(mut map: A, _tagged: bool) -> Result<Self, A::Error> {
-        let mut early = Vec::new();
+        let mut early = Early::default();
         while let Some(key) = map.next_key_seed(UnionKeySeed("type"))? {
             if let Some(name) = key {
-                early.push((name, map.next_value::<Value>()?));
+                early.push(name, map.next_value::<EarlyValue<'de>>()?);
                 continue;
             }
             let tag: Value = map.next_value()?;
@@ -150,7 +151,7 @@ impl<'de> ReadObject<'de> for ResponseFormat {
             });
         }
         // A schema needs no `type`: it may say `anyOf` or `$ref`.
-        Ok(Self::Schema(early.into_iter().collect()))
+        Ok(Self::Schema(early.into_entries().collect()))
     }
 }
 

@@ -7,8 +7,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::wire::{Inspect, Path, Unmodelled};
-use crate::{Content, Function, ToolOutput};
+use crate::ToolOutput;
+use crate::wire::{Inspect, Path, Unmodelled, reread};
 
 impl Serialize for ToolOutput {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -29,14 +29,14 @@ impl<'de> Deserialize<'de> for ToolOutput {
             Value::String(text) => Self::Text(text),
             Value::Object(object) => Self::Object(object),
             Value::Array(items) if !items.is_empty() && items.iter().all(is_function) => {
-                match items.iter().map(Function::deserialize).collect() {
+                match items.iter().cloned().map(reread).collect() {
                     Ok(functions) => Self::Functions(functions),
                     Err(_) => Self::Other(Value::Array(items)),
                 }
             }
             Value::Array(items) => {
                 // Documents show arrays of other things here, so only a list of contents is one.
-                match items.iter().map(Content::deserialize).collect() {
+                match items.iter().cloned().map(reread).collect() {
                     Ok(contents) => Self::Contents(contents),
                     Err(_) => Self::Other(Value::Array(items)),
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use interactions_types::{
     AllowedTools, Content, CreateInteraction, GenerationConfig, Input, Inspect, NameOr, OneOrMany,
-    Status, Step, Target, Tool, ToolChoiceMode, Unmodelled, UserInput,
+    Status, Step, Target, Tool, ToolChoiceMode, Unmodelled, UserInput, decode_value,
 };
 use serde_json::{Value, json};
 
@@ -180,8 +180,8 @@ fn lifted(step: Step) -> Vec<Step> {
     let mut lifted: Vec<Step> = Vec::new();
     for content in input.content {
         if is_step(&content) {
-            let step = serde_json::to_value(content).and_then(serde_json::from_value);
-            lifted.extend(step.ok());
+            let step = serde_json::to_value(content).ok();
+            lifted.extend(step.and_then(|step| decode_value(&step).ok()));
         } else if let Some(Step::UserInput(open)) = lifted.last_mut() {
             open.content.push(content);
         } else {

@@ -9,6 +9,7 @@ use futures::{FutureExt, StreamExt};
 use interactions_types::{
     ApiError, CallId, Delta, FunctionCall, Interaction, JsonObject, McpServerToolCall,
     McpServerToolCallDelta, McpServerToolResultDelta, Status, Step, ToolChoiceMode, Usage,
+    decode_value,
 };
 use serde_json::json;
 
@@ -508,7 +509,7 @@ fn write_result(
         "server_name": call.server_name,
     });
     // The shell has no result yet, which only decoding can say.
-    if let Ok(step) = serde_json::from_value::<Step>(shell) {
+    if let Ok(step) = decode_value::<Step>(&shell) {
         journal.start(step);
         journal.delta(
             McpServerToolResultDelta::new(output)

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use interactions_client::{Backoff, Client, Error, ErrorKind, EventStream, Timeouts};
-use interactions_types::{CreateInteraction, Input, Status, StreamEvent, Target, Tool};
+use interactions_types::{
+    CreateInteraction, Input, Status, StreamEvent, Target, Tool, decode_value,
+};
 use serde_json::json;
 
 use super::{Finish, Model, ModelError, ModelEvent, ModelStream, Transient, Turn};
@@ -96,7 +98,7 @@ fn request(turn: Turn) -> Result<CreateInteraction, ModelError> {
     if let Some(format) = turn.response_format {
         body["response_format"] = format;
     }
-    let mut request: CreateInteraction = serde_json::from_value(body)
+    let mut request: CreateInteraction = decode_value(&body)
         .map_err(|error| ModelError::permanent("invalid_request", error.to_string()))?;
     request.input = Some(Input::Steps(turn.steps));
     request.safety_settings = turn.safety_settings;

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::place::place;
+
 /// Decodes a value from JSON text.
 ///
 /// The good path costs what `serde_json::from_slice` costs;
@@ -21,50 +23,67 @@ use serde_json::{Map, Value};
 /// assert_eq!(error.path(), "steps[0].summary");
 /// ```
 pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, DecodeError> {
-    match serde_json::from_slice(json) {
-        Ok(value) => Ok(value),
-        Err(error) if error.is_data() => Err(locate::<T>(json, &error)),
-        Err(error) => Err(not_json(&error)),
-    }
+    // Checked once as a whole, text need not be checked again piece by piece.
+    let text = std::str::from_utf8(json).map_err(|error| not_json(&error))?;
+    serde_json::from_str(text).map_err(|first| match serde_json::from_str(text) {
+        Ok(value) => locate::<T>(value, &first),
+        // Unions report whatever fails inside them as malformed data, broken JSON too.
+        Err(error) => not_json(&error),
+    })
 }
 
-fn not_json(error: &serde_json::Error) -> DecodeError {
+/// Decodes a value from JSON that has been parsed already.
+///
+/// Reading one text twice, first as JSON and then as a type, is better done by [`decode`] alone;
+/// this is for JSON that never was a text, or was changed.
+///
+/// # Errors
+/// [`DecodeError`] when a known part of it is malformed.
+///
+/// ```
+/// use interactions_types::{Step, decode_value};
+/// use serde_json::json;
+///
+/// let step: Step = decode_value(&json!({"type": "thought", "signature": "c2ln"}))?;
+/// assert_eq!(step.kind(), "thought");
+/// # Ok::<(), interactions_types::DecodeError>(())
+/// ```
+pub fn decode_value<T: DeserializeOwned>(value: &Value) -> Result<T, DecodeError> {
+    reread(value.clone()).map_err(|first| locate::<T>(value.clone(), &first))
+}
+
+/// Reads a `T` from a value that was held back until its type was known.
+///
+/// Every form of reader makes a copy of the whole data model in the program.
+/// There are two: JSON text, and this.
+pub(crate) fn reread<T: DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
+    T::deserialize(value)
+}
+
+fn not_json(error: &impl fmt::Display) -> DecodeError {
     DecodeError { path: String::new(), message: format!("not valid JSON: {error}") }
 }
 
-fn locate<T: DeserializeOwned>(json: &[u8], first: &serde_json::Error) -> DecodeError {
-    let value = match serde_json::from_slice::<Value>(json) {
-        Ok(value) => value,
-        // Unions report whatever fails inside them as malformed data, broken JSON too.
-        Err(error) => return not_json(&error),
-    };
-    match serde_path_to_error::deserialize::<_, T>(tags_first(value)) {
+/// Finds where the fault is: the text is read once more, in an order that gives the place away.
+fn locate<T: DeserializeOwned>(value: Value, first: &serde_json::Error) -> DecodeError {
+    let text = tags_first(value).to_string();
+    match serde_json::from_str::<T>(&text) {
         Err(error) => {
-            let path = match error.path().to_string() {
-                path if path == "." => String::new(),
-                path => path,
-            };
-            let message = error.into_inner().to_string();
-            deeper(&path, &message).unwrap_or(DecodeError { path, message })
+            let message = error.to_string();
+            let path = place(&text, error.column());
+            DecodeError { path, message: without_position(&message) }
         }
         // A value holds each key once, so it is a repeated key that was refused.
         Ok(_) => DecodeError { path: String::new(), message: first.to_string() },
     }
 }
 
-const FIRST: &str = "in the first element, at `";
-
-/// A fault in the first element of a list that had to be read whole, with its place in there.
-pub(crate) fn in_first(path: &str, fault: &impl fmt::Display) -> String {
-    format!("{FIRST}{path}`: {fault}")
-}
-
-/// Joins the place of a list and the place in its first element, if that is where the fault is.
-fn deeper(path: &str, message: &str) -> Option<DecodeError> {
-    let (_, rest) = message.split_once(FIRST)?;
-    let (inner, message) = rest.split_once("`: ")?;
-    let inner = if inner == "." { String::new() } else { format!(".{inner}") };
-    Some(DecodeError { path: format!("{path}[0]{inner}"), message: message.to_owned() })
+/// The line and column are those of a text that nobody has seen.
+fn without_position(message: &str) -> String {
+    match message.rfind(" at line ") {
+        Some(end) => message[..end].to_owned(),
+        None => message.to_owned(),
+    }
 }
 
 /// Moves every tag to the front of its object.

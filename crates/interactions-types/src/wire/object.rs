@@ -6,6 +6,8 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use super::decode::reread;
+
 /// Reads the entries of an object whose tag may already have been taken off.
 pub(crate) trait ReadObject<'de>: Sized {
     /// The Rust type's name, for error messages.
@@ -367,7 +369,7 @@ where
     A: MapAccess<'de>,
 {
     let value: Value = map.next_value()?;
-    Ok(T::deserialize(&value).map_err(|_| value))
+    Ok(reread(value.clone()).map_err(|_| value))
 }
 
 /// What `Debug` shows of a field.

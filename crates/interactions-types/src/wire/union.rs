@@ -1,10 +1,9 @@
 //! `union!`: unions of objects that a tag field tells apart.
 
+use std::borrow::Cow;
 use std::fmt;
-use std::vec;
 
-use serde::de::value::StringDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -46,22 +45,26 @@ pub(crate) struct UnionKeySeed(pub(crate) &'static str);
 
 impl<'de> DeserializeSeed<'de> for UnionKeySeed {
     /// `None` is the tag.
-    type Value = Option<String>;
+    type Value = Option<Cow<'de, str>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_identifier(self)
     }
 }
 
-impl Visitor<'_> for UnionKeySeed {
-    type Value = Option<String>;
+impl<'de> Visitor<'de> for UnionKeySeed {
+    type Value = Option<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a field name")
     }
 
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok((name != self.0).then_some(Cow::Borrowed(name)))
+    }
+
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok((name != self.0).then(|| name.to_owned()))
+        Ok((name != self.0).then(|| Cow::Owned(name.to_owned())))
     }
 }
 
@@ -97,44 +100,6 @@ impl Visitor<'_> for TagSeed {
             Some(index) => Tag::Known(index),
             None => Tag::Other(tag.to_owned()),
         })
-    }
-}
-
-/// The entries that came before the tag, then the rest of the object.
-///
-/// When the tag comes first, nothing is held back and this is only a pass-through.
-pub(crate) struct Chained<A> {
-    early: vec::IntoIter<(String, Value)>,
-    pending: Option<Value>,
-    rest: A,
-}
-
-impl<A> Chained<A> {
-    pub(crate) fn new(early: Vec<(String, Value)>, rest: A) -> Self {
-        Self { early: early.into_iter(), pending: None, rest }
-    }
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Chained<A> {
-    type Error = A::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, A::Error> {
-        let Some((key, value)) = self.early.next() else {
-            return self.rest.next_key_seed(seed);
-        };
-        self.pending = Some(value);
-        let key: StringDeserializer<A::Error> = key.into_deserializer();
-        seed.deserialize(key).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        match self.pending.take() {
-            Some(value) => seed.deserialize(value).map_err(A::Error::custom),
-            None => self.rest.next_value_seed(seed),
-        }
     }
 }
 
@@ -219,37 +184,46 @@ macro_rules! union {
             const NAME: &'static str = stringify!($name);
 
             fn read<A: ::serde::de::MapAccess<'de>>(mut map: A, _tagged: bool) -> Result<Self, A::Error> {
-                use $crate::wire::{Chained, Tag, TagSeed, UnionKeySeed};
+                use $crate::wire::{Early, EarlyValue, TagSeed, UnionKeySeed};
 
-                let mut early = Vec::new();
+                let mut early = Early::default();
                 while let Some(key) = map.next_key_seed(UnionKeySeed($key))? {
                     if let Some(name) = key {
-                        early.push((name, map.next_value::<::serde_json::Value>()?));
+                        early.push(name, map.next_value::<EarlyValue<'de>>()?);
                         continue;
                     }
                     let tag = map.next_value_seed(TagSeed { key: $key, known: Self::KNOWN })?;
-                    let index = match tag {
-                        Tag::Known(index) => index,
-                        Tag::Other(tag) => {
-                            let mut object: ::serde_json::Map<_, _> = early.into_iter().collect();
-                            object.insert($key.to_owned(), tag.clone().into());
-                            while let Some((name, value)) = map.next_entry::<String, ::serde_json::Value>()? {
-                                // A second tag must not turn the unknown kind into a known one.
-                                if name == $key && object[$key] != value {
-                                    return Err(::serde::de::Error::duplicate_field($key));
-                                }
-                                object.insert(name, value);
-                            }
-                            return Ok(Self::Unknown($crate::wire::UnknownObject::new(tag, object)));
-                        }
-                    };
-                    return Self::read_known(index, Chained::new(early, map));
+                    return Self::read_rest(tag, early, map);
                 }
                 Err(::serde::de::Error::missing_field($key))
             }
         }
 
         impl $name {
+            /// Reads what is left of an object, its tag being read already.
+            pub(crate) fn read_rest<'de, A: ::serde::de::MapAccess<'de>>(
+                tag: $crate::wire::Tag,
+                early: $crate::wire::Early<'de>,
+                mut map: A,
+            ) -> Result<Self, A::Error> {
+                let tag = match tag {
+                    $crate::wire::Tag::Known(index) => {
+                        return Self::read_known(index, $crate::wire::Chained::new(early, map));
+                    }
+                    $crate::wire::Tag::Other(tag) => tag,
+                };
+                let mut object: ::serde_json::Map<_, _> = early.into_entries().collect();
+                object.insert($key.to_owned(), tag.clone().into());
+                while let Some((name, value)) = map.next_entry::<String, ::serde_json::Value>()? {
+                    // A second tag must not turn the unknown kind into a known one.
+                    if name == $key && object[$key] != value {
+                        return Err(::serde::de::Error::duplicate_field($key));
+                    }
+                    object.insert(name, value);
+                }
+                Ok(Self::Unknown($crate::wire::UnknownObject::new(tag, object)))
+            }
+
             /// Reads the body of the known kind number `index`, the tag being read already.
             fn read_known<'de, A: ::serde::de::MapAccess<'de>>(index: usize, map: A) -> Result<Self, A::Error> {
                 #[allow(unused_mut, unused_assignments, reason = "counts the kinds")]
