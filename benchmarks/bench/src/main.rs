@@ -7,19 +7,24 @@
 //! `--serve` only starts the server and says where, for one client under a profiler.
 //!
 //! Absolute numbers belong to the machine; compare the ratios to the floor, which come from the
-//! same run. The floor is hand-written: it looks for lines, peeks at the tag, reads two fields.
+//! same run. The floor is hand-written: it looks for lines, peeks at tags, reads a few typed fields.
+//! Below it is `bare`, which trusts the names of the frames and keeps nothing it does not look for.
+//!
+//! Unary calls are made with client and server on one core, where `taskset` is there to say so:
+//! on two, what is measured is how long the idle core takes to wake.
 
 mod server;
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 
-const CLIENTS: [&str; 4] = ["floor", "ours", "genai-rs", "gemini-rust"];
+const CLIENTS: [&str; 5] = ["floor", "bare", "ours", "genai-rs", "gemini-rust"];
 const ROUNDS: usize = 5;
 const EVENTS: usize = 200_000;
 const CALLS: usize = 3_000;
@@ -39,6 +44,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("http://{address}");
         return Ok(std::future::pending().await);
     }
+    let base = format!("http://{address}");
+    let pinned = Pinned::start().await;
+    if pinned.is_none() {
+        eprintln!("no `taskset`: unary calls are measured with the waking of idle cores");
+    }
     let programs = std::env::current_exe()?.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut measured: BTreeMap<(usize, &str), Vec<f64>> = BTreeMap::new();
     let mut memory: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -47,7 +57,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         for (task, (name, path, count, mode)) in TASKS.iter().enumerate() {
             for client in CLIENTS {
                 eprint!("\rround {} of {ROUNDS}: {name} by {client}          ", round + 1);
-                match run(&programs, client, address, path, *count, mode).await {
+                let program = programs.join(format!("client-{client}"));
+                let (command, base) = match &pinned {
+                    Some(pinned) if *mode == "unary" => (on_one_core(&program), &pinned.base),
+                    _ => (Command::new(program), &base),
+                };
+                let url = format!("{base}/{path}/{count}");
+                match run(command, &[mode, &url, &count.to_string()]).await {
                     Ok(result) => {
                         let seconds = result["seconds"].as_f64().unwrap_or(f64::NAN);
                         let value = match task {
@@ -112,19 +128,36 @@ fn print(rows: &[(String, Vec<Option<f64>>)]) {
     }
 }
 
-async fn run(
-    programs: &Path,
-    client: &str,
-    address: SocketAddr,
-    path: &str,
-    count: usize,
-    mode: &str,
-) -> Result<Value, Box<dyn Error>> {
-    let program: PathBuf = programs.join(format!("client-{client}"));
-    let output = Command::new(program)
-        .args([mode, &format!("http://{address}/{path}/{count}"), &count.to_string()])
-        .output()
-        .await?;
+/// A server of its own, on the core that the clients of unary calls will share with it.
+struct Pinned {
+    base: String,
+    _server: Child,
+}
+
+impl Pinned {
+    async fn start() -> Option<Self> {
+        let mut server = on_one_core(&std::env::current_exe().ok()?)
+            .arg("--serve")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .ok()?;
+        let mut base = String::new();
+        BufReader::new(server.stdout.take()?).read_line(&mut base).await.ok()?;
+        let base = base.trim_end().to_owned();
+        (!base.is_empty()).then_some(Self { base, _server: server })
+    }
+}
+
+fn on_one_core(program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", "0"]).arg(program);
+    command
+}
+
+async fn run(mut command: Command, arguments: &[&str]) -> Result<Value, Box<dyn Error>> {
+    let output = command.args(arguments).output().await?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
         return Err(text.lines().last().unwrap_or("it says nothing").to_owned().into());
