@@ -77,7 +77,7 @@ impl Guard {
     /// A transport that refuses what the guard refuses.
     ///
     /// # Errors
-    /// When the system's TLS roots cannot be loaded.
+    /// When TLS cannot be set up.
     pub fn transport(&self) -> Result<SharedTransport, TransportError> {
         let resolver = |admit_all| Resolver { allow: Arc::clone(&self.allow), admit_all };
         let client = |admit_all| {

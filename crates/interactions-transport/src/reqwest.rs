@@ -1,6 +1,7 @@
 //! Feature `reqwest`: the network.
 
 mod connect;
+mod tls;
 
 use std::error::Error as _;
 use std::pin::Pin;
@@ -23,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Redirects are not followed: the API has none, and following one could carry a key elsewhere.
 /// Connecting takes at most ten seconds unless the [`builder`](Self::builder) says otherwise;
 /// all other limits come with the request as [`Timeouts`].
+///
+/// The system's TLS roots are loaded when a certificate is first checked; where that fails,
+/// so does the connection.
 ///
 /// A body of known length is sent with its `Content-Length`, any other in chunks.
 #[derive(Clone, Debug)]
@@ -51,15 +55,13 @@ impl ReqwestTransport {
     /// A transport with its own pool of connections, honouring the system's proxy settings.
     ///
     /// # Errors
-    /// When the system's TLS roots cannot be loaded.
+    /// When TLS cannot be set up.
     pub fn new() -> Result<Self, TransportError> {
         Self::builder().build()
     }
 
     /// Begins a transport that differs from [`new`](Self::new).
     pub fn builder() -> ReqwestTransportBuilder {
-        // Another part of the program may have chosen a provider already; theirs then holds.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         ReqwestTransportBuilder {
             client: ::reqwest::Client::builder()
                 .redirect(::reqwest::redirect::Policy::none())
@@ -94,13 +96,14 @@ impl ReqwestTransportBuilder {
     /// The transport.
     ///
     /// # Errors
-    /// When the system's TLS roots cannot be loaded.
+    /// When TLS cannot be set up.
     pub fn build(self) -> Result<ReqwestTransport, TransportError> {
+        let client = self.client.tls_backend_preconfigured(tls::config()?);
         // reqwest divides its limit among the addresses of a name, which ours could not do.
-        let client =
-            self.client.connect_timeout(self.connect_timeout).build().map_err(|error| {
-                TransportError::new(TransportErrorKind::Other, error.without_url())
-            })?;
+        let client = client
+            .connect_timeout(self.connect_timeout)
+            .build()
+            .map_err(|error| TransportError::new(TransportErrorKind::Other, error.without_url()))?;
         Ok(ReqwestTransport { client })
     }
 }
