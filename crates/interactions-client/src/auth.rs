@@ -13,6 +13,11 @@ use crate::Error;
 const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 const QUOTA_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
 
+/// Whether a header says who calls.
+pub(crate) fn is_credential(name: &HeaderName) -> bool {
+    *name == AUTHORIZATION || *name == API_KEY
+}
+
 /// How a client shows who it is.
 #[derive(Clone, Default)]
 pub(crate) enum Credentials {
@@ -107,7 +112,8 @@ pub trait TokenProvider: Send + Sync + 'static {
     /// The token to send.
     ///
     /// `refused` is a token that the service has just answered with 401: it has to be replaced.
-    /// That happens once per call; a second 401 is the call's error.
+    /// That happens once per call; a second 401 is the call's error, and so is the first one
+    /// where the provider gives the refused token again.
     ///
     /// # Errors
     /// Whatever prevents it; the text becomes part of the call's error.
@@ -157,10 +163,8 @@ impl fmt::Debug for AccessToken {
 #[async_trait]
 impl TokenProvider for AccessToken {
     async fn token(&self, refused: Option<&AccessToken>) -> Result<AccessToken, TokenError> {
-        match refused {
-            None => Ok(self.clone()),
-            // The service's own 401 says more than an error from here would.
-            Some(token) => Ok(token.clone()),
-        }
+        // Where it was refused, the service's own 401 says more than an error from here would.
+        let _ = refused;
+        Ok(self.clone())
     }
 }

@@ -4,11 +4,12 @@ use std::env;
 use std::fmt;
 use std::sync::Arc;
 
-use interactions_transport::{SharedTransport, redact_url};
+use interactions_transport::{SharedTransport, Timeouts, redact_url};
 use url::Url;
 
 use crate::auth::{ApiKey, Credentials};
 use crate::client::Settings;
+use crate::options::Options;
 use crate::vertex::Vertex;
 use crate::{Backoff, Client, Error, RetryPolicy, TokenProvider};
 
@@ -25,6 +26,9 @@ pub struct ClientBuilder {
     vertex: Option<Vertex>,
     transport: Option<SharedTransport>,
     retry: Option<Arc<dyn RetryPolicy>>,
+    options: Options,
+    event_bytes: Option<usize>,
+    reads_environment: bool,
     #[cfg(feature = "tracing")]
     captures_content: bool,
 }
@@ -39,17 +43,21 @@ impl fmt::Debug for ClientBuilder {
             .field("vertex", &self.vertex)
             .field("transport", &self.transport)
             .field("retry", &self.retry)
+            .field("options", &self.options)
             .finish_non_exhaustive()
     }
 }
 
 impl ClientBuilder {
-    /// Takes what is not set yet from the environment; see [`Client::from_env`] for the variables.
-    pub fn from_env(self) -> Self {
-        self.with_variables(|name| env::var(name).ok())
+    /// Takes what is not set by hand from the environment, when the client is made;
+    /// see [`Client::from_env`] for the variables.
+    pub fn from_env(mut self) -> Self {
+        self.reads_environment = true;
+        self
     }
 
-    fn with_variables(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+    /// The same, with what is not set taken from variables.
+    pub(crate) fn resolved(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
         let read = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let is_set = |name: &str| {
             read(name).map(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"))
@@ -87,9 +95,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends this key as `x-goog-api-key`.
+    /// Sends this key as `x-goog-api-key`. An empty one is none.
     pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
+        self.key = Some(key.into()).filter(|key| !key.trim().is_empty());
         self.tokens = None;
         self
     }
@@ -132,6 +140,27 @@ impl ClientBuilder {
         self
     }
 
+    /// Limits the parts of every request, where a call does not limit them itself.
+    ///
+    /// `total` limits whole calls, retries included; streams of long work want `idle` instead.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.options.limit = timeouts.total;
+        self.options.timeouts = timeouts;
+        self
+    }
+
+    /// Sends a header with every request, in place of the client's own of this name.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.header(name.into(), value.into());
+        self
+    }
+
+    /// How large one event of a stream may be, in bytes; 64 MiB by default.
+    pub fn max_event_bytes(mut self, bytes: usize) -> Self {
+        self.event_bytes = Some(bytes);
+        self
+    }
+
     /// Records in traces what is asked and answered; without it, only sizes, names and ids.
     ///
     /// Needs the feature `tracing`, as traces do.
@@ -151,7 +180,10 @@ impl ClientBuilder {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a base URL or key that cannot be used,
     /// or, without the feature `reqwest`, for a missing transport.
-    pub fn build(self) -> Result<Client, Error> {
+    pub fn build(mut self) -> Result<Client, Error> {
+        if std::mem::take(&mut self.reads_environment) {
+            self = self.resolved(|name| env::var(name).ok());
+        }
         let (base, prefix) = self.base_with_version()?;
         let credentials = match (self.tokens, self.key) {
             (Some(tokens), _) => Credentials::Tokens(tokens),
@@ -168,6 +200,8 @@ impl ClientBuilder {
             prefix,
             credentials,
             retry: self.retry.unwrap_or_else(|| Arc::new(Backoff::default())),
+            options: self.options,
+            event_bytes: self.event_bytes,
             #[cfg(feature = "tracing")]
             captures_content: self.captures_content,
         }))
@@ -260,7 +294,7 @@ mod tests {
 
     /// A builder from variables alone, as `NAME=value NAME=value`.
     fn from(variables: &str, builder: ClientBuilder) -> ClientBuilder {
-        builder.with_variables(|name| {
+        builder.resolved(|name| {
             variables.split(' ').find_map(|pair| {
                 pair.split_once('=').filter(|(known, _)| *known == name).map(|(_, v)| v.to_owned())
             })

@@ -66,7 +66,7 @@ impl<T> Call<T> {
     ) -> Self {
         Self {
             client: client.clone(),
-            options: Options::default(),
+            options: client.options(),
             name,
             path: path.iter().map(|&segment| segment.to_owned()).collect(),
             query: Vec::new(),
@@ -141,8 +141,8 @@ impl<T> Call<T> {
             draft = draft.json(self.options.encode(body)?);
         }
         let deadline = Deadline::after(self.options.limit);
-        let response = self.client.exchange(draft, &self.options, deadline).await?;
-        Reply::read(response, deadline, self.read).await
+        let response = self.client.exchange_whole(draft, &self.options, deadline).await?;
+        Reply::read(response, self.read)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The client: where to send calls, as whom, over which transport.
 
+use std::env;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use interactions_types::{CreateInteraction, Interaction, InteractionId};
 use url::Url;
 
 use crate::auth::Credentials as Identity;
+use crate::options::Options;
 use crate::resources::{Agents, Credentials, Environments, Triggers, Voices, Webhooks};
 use crate::{Call, ClientBuilder, Create, Error, Get, List, RetryPolicy, Wait, Watch};
 
@@ -24,6 +26,10 @@ pub(crate) struct Settings {
     pub(crate) prefix: usize,
     pub(crate) credentials: Identity,
     pub(crate) retry: Arc<dyn RetryPolicy>,
+    /// What every call begins with.
+    pub(crate) options: Options,
+    /// How large one event of a stream may be, where that is not the default.
+    pub(crate) event_bytes: Option<usize>,
     #[cfg(feature = "tracing")]
     pub(crate) captures_content: bool,
 }
@@ -58,7 +64,7 @@ impl Client {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) without a key or with a malformed variable.
     #[cfg(feature = "reqwest")]
     pub fn from_env() -> Result<Self, Error> {
-        let builder = Self::builder().from_env();
+        let builder = Self::builder().resolved(|name| env::var(name).ok());
         if !builder.has_credentials() {
             return Err(Error::config(
                 "there are no credentials: set GEMINI_API_KEY, or give the builder an API key \
@@ -166,6 +172,14 @@ impl Client {
 
     pub(crate) fn credentials(&self) -> &Identity {
         &self.0.credentials
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        self.0.options.clone()
+    }
+
+    pub(crate) fn event_bytes(&self) -> Option<usize> {
+        self.0.event_bytes
     }
 
     pub(crate) fn retry_policy(&self) -> &dyn RetryPolicy {

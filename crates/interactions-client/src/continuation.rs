@@ -90,20 +90,17 @@ pub(crate) fn ids(hops: &[Interaction]) -> Vec<InteractionId> {
 pub(crate) fn merged(hops: Vec<Interaction>) -> Option<Interaction> {
     let mut hops = hops.into_iter();
     let first = hops.next()?;
+    if hops.len() == 0 {
+        return Some(first);
+    }
+    let initial = initial_input(&first);
     let mut whole = first;
     for mut hop in hops {
-        let mut usage = whole.usage.take();
-        if let Some(sum) = &mut usage {
-            // The first hop's input is the turn's own; later hops read it again.
-            if sum.initial_input_tokens.is_none() {
-                sum.initial_input_tokens = sum.total_input_tokens;
-            }
+        if let Some(mut sum) = whole.usage.take() {
             if let Some(more) = &hop.usage {
-                *sum += more;
+                sum += more;
             }
-            hop.usage = usage;
-        } else if let Some(usage) = &mut hop.usage {
-            usage.initial_input_tokens = None;
+            hop.usage = Some(sum);
         }
         let again = hop.steps.iter().take_while(|step| matches!(step, Step::UserInput(_))).count();
         let more = hop.steps.split_off(again);
@@ -114,7 +111,16 @@ pub(crate) fn merged(hops: Vec<Interaction>) -> Option<Interaction> {
         hop.input = whole.input;
         whole = hop;
     }
+    if let Some(usage) = &mut whole.usage {
+        usage.initial_input_tokens = initial;
+    }
     Some(whole)
+}
+
+/// What the turn itself put in: later hops read it again, so the sum says something else.
+pub(crate) fn initial_input(first: &Interaction) -> Option<i64> {
+    let usage = first.usage.as_ref()?;
+    usage.initial_input_tokens.or(usage.total_input_tokens)
 }
 
 /// Follows the hops of a stream.

@@ -7,14 +7,14 @@ use futures::future::BoxFuture;
 use http::Method;
 use interactions_types::{CreateInteraction, Interaction};
 
-use crate::call::decoded;
 use crate::continuation::{self, Checkpoint, Hops};
 use crate::exchange::{Deadline, Draft};
+use crate::frames::expect_events;
 use crate::options::{Options, body_options, call_options};
 use crate::reply::Reply;
 use crate::stream::Route;
 use crate::telemetry::{self, Span};
-use crate::{Client, Error, EventStream};
+use crate::{Client, Error, EventStream, legacy};
 
 /// Creates an interaction. Await it for the whole, or take the [`stream`](Self::stream).
 #[derive(Clone, Debug)]
@@ -32,8 +32,8 @@ body_options!(Create);
 
 impl Create {
     pub(crate) fn new(client: Client, request: CreateInteraction) -> Self {
-        let request = Box::new(request);
-        Self { client, request, options: Options::default(), continues: true }
+        let options = client.options();
+        Self { client, request: Box::new(request), options, continues: true }
     }
 
     /// Whether an answer that was cut for length goes on by itself; it does by default.
@@ -66,19 +66,23 @@ impl Create {
     }
 
     async fn run(mut self) -> Result<Reply<Interaction>, Error> {
+        self.options.fold_into(&mut self.request);
         self.request.stream = None;
         continuation::check(&self.request, self.continues)?;
         let deadline = Deadline::after(self.options.limit);
         let reply = self.hop(&self.request, deadline).await?;
         if self.continues && continuation::applies_to(&self.request) {
             if continuation::wanted(&reply.value, &self.sent()).is_none() {
-                return Ok(reply);
+                return Ok(alone(reply));
             }
             // Rare, and too large a future to be carried along by every call.
             return self.go_on(reply, deadline).boxed().await;
         }
-        if !self.continues && continuation::wanted(&reply.value, &[]).is_some() {
-            telemetry::note_incomplete(&self.request);
+        if !self.continues
+            && self.request.continuation_token.is_none()
+            && continuation::wanted(&reply.value, &[]).is_some()
+        {
+            telemetry::note_incomplete();
         }
         Ok(reply)
     }
@@ -130,9 +134,19 @@ impl Create {
     ) -> Result<Reply<Interaction>, Error> {
         let url = self.client.url(&["interactions"])?;
         let draft = Draft::new(Method::POST, url).json(self.options.encode(request)?);
-        let response = self.client.exchange(draft, &self.options, deadline).await?;
-        Reply::read(response, deadline, decoded).await
+        let response = self.client.exchange_whole(draft, &self.options, deadline).await?;
+        Reply::read(response, legacy::interaction)
     }
+}
+
+/// Says of an answer in one hop what is said of one in several.
+fn alone(mut reply: Reply<Interaction>) -> Reply<Interaction> {
+    reply.hops = continuation::ids(std::slice::from_ref(&reply.value));
+    let initial = continuation::initial_input(&reply.value);
+    if let Some(usage) = &mut reply.value.usage {
+        usage.initial_input_tokens = initial;
+    }
+    reply
 }
 
 impl IntoFuture for Create {
@@ -165,6 +179,7 @@ impl CreateStream {
     }
 
     async fn open(mut self, span: Span) -> Result<EventStream, Error> {
+        self.options.fold_into(&mut self.request);
         self.request.stream = Some(true);
         continuation::check(&self.request, self.continues)?;
         let deadline = Deadline::after(self.options.limit);
@@ -172,10 +187,12 @@ impl CreateStream {
         let body = self.options.encode(&self.request)?;
         let draft = Draft::new(Method::POST, url).json(body).events();
         let response = self.client.exchange(draft, &self.options, deadline).await?;
+        let response = expect_events(response, deadline).await?;
         let hops = Hops::new(&self.request).filter(|_| self.continues);
         let stored = self.request.stores();
-        let route = Route { client: self.client, options: self.options, deadline, stored };
-        EventStream::of_create(response, route, hops, span)
+        let warns = !self.continues && self.request.continuation_token.is_none();
+        let route = Route { client: self.client, options: self.options, deadline, stored, warns };
+        Ok(EventStream::of_create(response, route, hops, span))
     }
 }
 

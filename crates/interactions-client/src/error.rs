@@ -2,10 +2,10 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
+use interactions_transport::pacing::retry_after;
 use interactions_transport::{TransportError, TransportErrorKind};
 use interactions_types::{ApiError, DecodeError, Interaction};
 use serde_json::Value;
@@ -16,10 +16,8 @@ use crate::Checkpoint;
 ///
 /// Ask it: [`kind`](Self::kind) tells the phase, [`code`](Self::code) and [`status`](Self::status)
 /// what the service said. The text is for people and may change.
-#[derive(Debug)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -33,6 +31,7 @@ struct Inner {
     broken: bool,
     partial: Option<Box<Interaction>>,
     checkpoint: Option<Checkpoint>,
+    excerpt: Option<String>,
     source: Option<TransportError>,
 }
 
@@ -95,6 +94,14 @@ impl Error {
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
+    }
+
+    /// The beginning of a response that could not be understood.
+    ///
+    /// It is not in the error's text, since it may hold what people said, or secrets.
+    #[must_use]
+    pub fn excerpt(&self) -> Option<&str> {
+        self.0.excerpt.as_deref()
     }
 
     /// How often the request was sent again before this error.
@@ -168,6 +175,7 @@ impl Error {
             broken: false,
             partial: None,
             checkpoint: None,
+            excerpt: None,
             source: None,
         }))
     }
@@ -231,6 +239,15 @@ impl Error {
     /// Says why a stream that broke was not taken up again.
     pub(crate) fn not_resumed(mut self, why: &Self) -> Self {
         self.0.message = format!("{}; it could not be resumed: {why}", self.0.message);
+        self.0.timed_out |= why.is_timeout();
+        self.0.status = self.0.status.or(why.0.status);
+        self.0.retry_after = self.0.retry_after.or(why.0.retry_after);
+        if self.0.api.is_none() {
+            self.0.api.clone_from(&why.0.api);
+        }
+        if why.0.request_id.is_some() {
+            self.0.request_id.clone_from(&why.0.request_id);
+        }
         self
     }
 
@@ -272,7 +289,7 @@ impl Error {
         let mut error =
             Self::new(ErrorKind::Api, format!("the service answered {}: {api}", parts.status));
         error.0.status = Some(parts.status);
-        error.0.retry_after = retry_after(&parts.headers, SystemTime::now());
+        error.0.retry_after = retry_after(&parts.headers);
         error.0.request_id = request_id(&parts.headers);
         if let Some(id) = &error.0.request_id {
             error.0.message = format!("{} (request {id})", error.0.message);
@@ -282,13 +299,32 @@ impl Error {
     }
 
     pub(crate) fn decode(error: &DecodeError, body: &[u8]) -> Self {
-        const SHOWN: usize = 200;
-        let excerpt = String::from_utf8_lossy(&body[..body.len().min(SHOWN)]).into_owned();
-        let more = if body.len() > SHOWN { "…" } else { "" };
-        Self::new(
-            ErrorKind::Decode,
-            format!("the response could not be understood: {error} (it begins: {excerpt}{more})"),
-        )
+        let mut error =
+            Self::new(ErrorKind::Decode, format!("the response could not be understood: {error}"));
+        error.0.excerpt = Some(beginning(&String::from_utf8_lossy(body)));
+        error
+    }
+
+    /// Adds the service's name for the request, from the headers of its answer.
+    pub(crate) fn of_request(self, headers: &HeaderMap) -> Self {
+        self.named(&request_id(headers))
+    }
+
+    /// Adds the service's name for the request.
+    pub(crate) fn named(mut self, request_id: &Option<String>) -> Self {
+        if self.0.request_id.is_none() {
+            self.0.request_id.clone_from(request_id);
+        }
+        self
+    }
+}
+
+/// As much of a text as is worth showing.
+fn beginning(text: &str) -> String {
+    const SHOWN: usize = 300;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -301,30 +337,15 @@ pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
     (!found.is_empty()).then(|| found.to_owned())
 }
 
-/// Reads `retry-after-ms`, then `Retry-After` as seconds or as a date.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let duration = |number: &str, unit: f64| {
-        Duration::try_from_secs_f64(number.parse::<f64>().ok()? / unit).ok()
-    };
-    if let Some(wait) = text("retry-after-ms").and_then(|number| duration(number, 1000.0)) {
-        return Some(wait);
-    }
-    let value = text(RETRY_AFTER.as_str())?;
-    duration(value, 1.0).or_else(|| {
-        let date = httpdate::parse_http_date(value).ok()?;
-        // A date that has passed means now.
-        Some(date.duration_since(now).unwrap_or_default())
-    })
-}
-
 /// Reads every form of error body that the service and its front ends send:
 /// `{"error":{"code","message"}}` with a word or a number as code, the same in an array, or text.
 fn read_api_error(body: &[u8]) -> ApiError {
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
-        return if text.is_empty() { ApiError::new() } else { ApiError::new().message(text) };
+        // Front ends answer with whole pages.
+        let message = || ApiError::new().message(beginning(text));
+        return if text.is_empty() { ApiError::new() } else { message() };
     };
     let value = match value {
         Value::Array(mut items) if !items.is_empty() => items.swap_remove(0),
@@ -340,9 +361,26 @@ fn read_api_error(body: &[u8]) -> ApiError {
         _ => None,
     };
     if api.code.is_none() && api.message.is_none() {
-        api.message = Some(value.to_string());
+        api.message = Some(beginning(&value.to_string()));
     }
     api
+}
+
+impl fmt::Debug for Error {
+    /// Names what arrived of an interaction, and leaves out what was said in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("message", &inner.message)
+            .field("status", &inner.status)
+            .field("code", &self.code())
+            .field("request_id", &inner.request_id)
+            .field("partial", &inner.partial.as_ref().map(|partial| &partial.id))
+            .field("checkpoint", &inner.checkpoint.is_some())
+            .field("source", &inner.source)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Display for Error {
@@ -360,30 +398,6 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn reads_every_form_of_waiting_time() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        for (name, value, wait) in [
-            ("retry-after", "7", Some(7.0)),
-            ("retry-after", " 0.25 ", Some(0.25)),
-            ("retry-after-ms", "1500", Some(1.5)),
-            ("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT", Some(10.0)),
-            ("retry-after", "Sun, 06 Nov 1994 08:49:27 GMT", Some(0.0)),
-            ("retry-after", "-1", None),
-            ("retry-after", "NaN", None),
-            ("retry-after", "1e300", None),
-            ("retry-after", "soon", None),
-            ("retry-after-ms", "soon", None),
-        ] {
-            let headers = HeaderMap::from_iter([(
-                http::HeaderName::from_static(name),
-                http::HeaderValue::from_static(value),
-            )]);
-            let wait = wait.map(Duration::from_secs_f64);
-            assert_eq!(retry_after(&headers, now), wait, "{name}: {value}");
-        }
-    }
 
     #[test]
     fn reads_every_form_of_error_body() {

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderName, Method, Request, Response, StatusCode};
 use interactions_transport::{Body, Timeouts, Transport, TransportError, TransportErrorKind};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
-use crate::auth::AccessToken;
+use crate::auth::{self, AccessToken};
 use crate::options::Options;
 use crate::{Client, Error, Failure};
 
@@ -20,6 +22,10 @@ const AGENT: &str = concat!("interactions-rust/", env!("CARGO_PKG_VERSION"));
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
 const ERROR_LIMIT: usize = 1024 * 1024;
+/// How long to wait for the body of an error, whose status has told the most already.
+const ERROR_WAIT: Duration = Duration::from_secs(5);
+/// No JSON reply is larger, images included; beyond it something is wrong.
+const REPLY_LIMIT: usize = 256 * 1024 * 1024;
 
 /// A request before it is sent, as often as it takes.
 #[derive(Debug)]
@@ -45,6 +51,13 @@ impl Draft {
     pub(crate) fn json(mut self, json: Vec<u8>) -> Self {
         self.payload = Payload::Bytes(json.into());
         self
+    }
+
+    /// Whether a response says that what was asked for is done.
+    fn is_done(&self, response: &Response<Body>, may_have_run: bool) -> bool {
+        // What an earlier try may have erased cannot be found any more.
+        let is_erased = self.method == Method::DELETE && response.status() == StatusCode::NOT_FOUND;
+        response.status().is_success() || (is_erased && may_have_run)
     }
 
     pub(crate) fn events(mut self) -> Self {
@@ -92,7 +105,8 @@ pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
     pub(crate) fn after(limit: Option<Duration>) -> Self {
-        Self(limit.map(|limit| Instant::now() + limit))
+        // A limit that the clock cannot express never comes.
+        Self(limit.and_then(|limit| Instant::now().checked_add(limit)))
     }
 
     /// What is left; `None` is without end, zero is nothing.
@@ -102,6 +116,15 @@ impl Deadline {
 
     pub(crate) fn is_over(self) -> bool {
         self.left().is_some_and(|left| left.is_zero())
+    }
+
+    /// The same, or sooner.
+    pub(crate) fn at_most(self, limit: Duration) -> Self {
+        let sooner = Self::after(Some(limit));
+        match (self.0, sooner.0) {
+            (Some(one), Some(other)) => Self(Some(one.min(other))),
+            (one, other) => Self(one.or(other)),
+        }
     }
 
     /// Gives a future up when the deadline comes.
@@ -144,23 +167,54 @@ impl Deadline {
 }
 
 impl Client {
-    /// Sends a request until it succeeds or the policy gives up.
+    /// Sends a request until a response begins well or the policy gives up.
     pub(crate) async fn exchange(
         &self,
         draft: Draft,
         options: &Options,
         deadline: Deadline,
     ) -> Result<Response<Body>, Error> {
+        self.persist(&draft, options, deadline, |response| ready(Ok(response)).boxed()).await
+    }
+
+    /// Sends a request until a response has arrived whole or the policy gives up.
+    pub(crate) async fn exchange_whole(
+        &self,
+        draft: Draft,
+        options: &Options,
+        deadline: Deadline,
+    ) -> Result<Response<Bytes>, Error> {
+        self.persist(&draft, options, deadline, |response| whole(response, deadline).boxed()).await
+    }
+
+    async fn persist<T>(
+        &self,
+        draft: &Draft,
+        options: &Options,
+        deadline: Deadline,
+        read: impl Fn(Response<Body>) -> BoxFuture<'static, Result<T, Error>>,
+    ) -> Result<T, Error> {
         let policy = options.retry.as_deref().unwrap_or(self.retry_policy());
-        let mut refused = None;
+        let mut refused: Option<(AccessToken, Error)> = None;
         let mut retries = 0;
+        let mut may_have_run = false;
         loop {
-            let signing = self.request(&draft, options, deadline, refused.as_ref());
+            let old = refused.as_ref().map(|(token, _)| token);
+            let signing = self.request(draft, options, deadline, old);
             let (request, token) = deadline.within(signing).await?;
+            // When the provider has no other token, the answer would be the same.
+            if let Some((_, error)) = refused.take_if(|(old, _)| Some(&*old) == token.as_ref()) {
+                return Err(error.after_retries(retries));
+            }
             let error = match deadline.limit(self.transport().send(request)).await {
-                Ok(response) if response.status().is_success() => {
-                    policy.succeeded();
-                    return Ok(response);
+                Ok(response) if draft.is_done(&response, may_have_run) => {
+                    match read(response).await {
+                        Ok(read) => {
+                            policy.succeeded();
+                            return Ok(read);
+                        }
+                        Err(error) => error,
+                    }
                 }
                 Ok(response) => {
                     let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
@@ -168,7 +222,7 @@ impl Client {
                     match token {
                         // A token may expire between two calls; one more try with a new one.
                         Some(token) if unauthorized && refused.is_none() => {
-                            refused = Some(token);
+                            refused = Some((token, error));
                             continue;
                         }
                         _ => error,
@@ -176,6 +230,7 @@ impl Client {
                 }
                 Err(error) => Error::transport(error),
             };
+            may_have_run |= error.may_have_run();
             let failure = Failure { error: &error, retries, idempotent: draft.idempotent };
             match policy.delay(&failure) {
                 Some(wait) if deadline.sleep(wait).await => retries += 1,
@@ -206,8 +261,13 @@ impl Client {
         }
         headers.extend(draft.headers.iter().cloned());
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        let token = self.credentials().sign(headers, refused).await?;
-        for (name, value) in options.parsed_headers()? {
+        let extra = options.parsed_headers()?;
+        // Who brings credentials along is not given others beside them.
+        let token = match extra.iter().any(|(name, _)| auth::is_credential(name)) {
+            true => None,
+            false => self.credentials().sign(headers, refused).await?,
+        };
+        for (name, value) in extra {
             headers.insert(name, value);
         }
         let mut timeouts: Timeouts = options.timeouts;
@@ -220,6 +280,15 @@ impl Client {
 async fn failed(response: Response<Body>, deadline: Deadline) -> Error {
     let (parts, body) = response.into_parts();
     // A body that breaks off or stalls still leaves the status to report.
+    let deadline = deadline.at_most(ERROR_WAIT);
     let body = deadline.limit(body.collect(ERROR_LIMIT)).await.unwrap_or_default();
     Error::response(&parts, &body)
+}
+
+async fn whole(response: Response<Body>, deadline: Deadline) -> Result<Response<Bytes>, Error> {
+    let (parts, body) = response.into_parts();
+    match deadline.limit(body.collect(REPLY_LIMIT)).await {
+        Ok(body) => Ok(Response::from_parts(parts, body)),
+        Err(error) => Err(Error::transport(error).of_request(&parts.headers)),
+    }
 }

@@ -9,10 +9,11 @@ use futures::{Stream, StreamExt};
 use http::header::CONTENT_TYPE;
 use interactions_transport::sse::Decoder;
 use interactions_transport::{Body, TransportError, TransportErrorKind};
-use interactions_types::StreamEvent;
+use interactions_types::{Interaction, StreamEvent, decode};
 use tokio::time::{Sleep, sleep};
 
 use crate::Error;
+use crate::error::request_id;
 use crate::exchange::Deadline;
 
 /// The events of one response. It ends at `[DONE]` or where the connection closes.
@@ -22,6 +23,9 @@ pub(crate) struct Frames {
     limits: Limits,
     /// Runs while nothing arrives.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the end is near, at the deadline at the latest.
+    hurried: bool,
+    request_id: Option<String>,
     ended: bool,
 }
 
@@ -30,32 +34,58 @@ pub(crate) struct Frames {
 pub(crate) struct Limits {
     pub(crate) idle: Option<Duration>,
     pub(crate) deadline: Deadline,
+    /// How large one event may be, where that is not the decoder's default.
+    pub(crate) event_bytes: Option<usize>,
 }
 
+/// Lets a response pass that is a stream of events.
+pub(crate) async fn expect_events(
+    response: http::Response<Body>,
+    deadline: Deadline,
+) -> Result<http::Response<Body>, Error> {
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.unwrap_or_default().to_ascii_lowercase();
+    if kind.starts_with("text/event-stream") {
+        return Ok(response);
+    }
+    let (parts, body) = response.into_parts();
+    // It may have run all the same, and then says what became of it.
+    let body = deadline.at_most(UNEXPECTED_WAIT).limit(body.collect(UNEXPECTED_LIMIT)).await;
+    let interaction = body.ok().and_then(|body| decode::<Interaction>(&body).ok());
+    let interaction = interaction.filter(|interaction| !interaction.id.as_str().is_empty());
+    Err(Error::stream(format!("the server answered a stream request with `{kind}`"))
+        .of_request(&parts.headers)
+        .with_partial(interaction))
+}
+
+const UNEXPECTED_WAIT: Duration = Duration::from_secs(5);
+const UNEXPECTED_LIMIT: usize = 64 * 1024 * 1024;
+
 impl Frames {
-    pub(crate) fn open(response: http::Response<Body>, limits: Limits) -> Result<Self, Error> {
-        let kind = response
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        if !kind.to_ascii_lowercase().starts_with("text/event-stream") {
-            return Err(Error::stream(format!(
-                "the server answered a stream request with `{kind}`"
-            )));
+    pub(crate) fn open(response: http::Response<Body>, limits: Limits) -> Self {
+        let request_id = request_id(response.headers());
+        let mut decoder = Decoder::new();
+        if let Some(bytes) = limits.event_bytes {
+            decoder = decoder.with_limit(bytes);
         }
         let body = response.into_body();
-        Ok(Self { body, decoder: Decoder::new(), limits, timer: None, ended: false })
+        Self { body, decoder, limits, timer: None, hurried: false, request_id, ended: false }
     }
 
-    /// Waits no longer than this for what is still to come.
+    /// Waits no longer than this for all that is still to come.
     pub(crate) fn hurry(&mut self, limit: Duration) {
-        self.limits.idle = Some(self.limits.idle.map_or(limit, |idle| idle.min(limit)));
+        self.limits.deadline = self.limits.deadline.at_most(limit);
+        (self.hurried, self.timer) = (true, None);
+    }
+
+    /// The service's name for the request that is answered by these events.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
     }
 
     /// Is ready when the wait for more has become too long.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Limits { idle, deadline } = self.limits;
+        let Limits { idle, deadline, .. } = self.limits;
         let limit = match (idle, deadline.left()) {
             (Some(idle), Some(left)) => idle.min(left),
             (Some(limit), None) | (None, Some(limit)) => limit,
@@ -70,7 +100,7 @@ impl Frames {
             Ok(frame) => frame,
             Err(error) => {
                 self.ended = true;
-                return Some(Err(Error::stream(error.to_string())));
+                return Some(Err(Error::stream(error.to_string()).named(&self.request_id)));
             }
         };
         if frame.is_done() {
@@ -78,7 +108,7 @@ impl Frames {
             return None;
         }
         let event = StreamEvent::decode(frame.event(), frame.data())
-            .map_err(|error| Error::decode(&error, frame.data()));
+            .map_err(|error| Error::decode(&error, frame.data()).named(&self.request_id));
         self.ended |= event.is_err();
         Some(event)
     }
@@ -97,6 +127,7 @@ impl Stream for Frames {
                 break;
             }
             let piece = match this.body.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(_))) if this.hurried && this.limits.deadline.is_over() => None,
                 Poll::Ready(piece) => piece,
                 Poll::Pending => {
                     ready!(this.poll_timer(cx));
@@ -109,7 +140,7 @@ impl Stream for Frames {
                 Some(Ok(bytes)) => this.decoder.push(&bytes),
                 Some(Err(error)) => {
                     this.ended = true;
-                    return Poll::Ready(Some(Err(Error::transport(error))));
+                    return Poll::Ready(Some(Err(Error::transport(error).named(&this.request_id))));
                 }
                 None => this.ended = true,
             }

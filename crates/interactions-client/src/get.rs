@@ -7,13 +7,13 @@ use futures::future::BoxFuture;
 use http::Method;
 use interactions_types::{EventId, Interaction, InteractionId};
 
-use crate::call::decoded;
 use crate::exchange::{Deadline, Draft};
+use crate::frames::expect_events;
 use crate::options::{Options, call_options};
 use crate::reply::Reply;
 use crate::stream::{Route, events_url};
 use crate::telemetry::Span;
-use crate::{Client, Error, EventStream};
+use crate::{Client, Error, EventStream, legacy};
 
 /// Reads a stored interaction. Await it for its state, or take the [`stream`](Self::stream).
 #[derive(Clone, Debug)]
@@ -29,7 +29,8 @@ call_options!(Get);
 
 impl Get {
     pub(crate) fn new(client: Client, id: InteractionId) -> Self {
-        Self { client, id, include_input: false, options: Options::default() }
+        let options = client.options();
+        Self { client, id, include_input: false, options }
     }
 
     /// Also asks for the input (`include_input`).
@@ -62,8 +63,8 @@ impl Get {
         }
         let deadline = Deadline::after(self.options.limit);
         let draft = Draft::new(Method::GET, url);
-        let response = self.client.exchange(draft, &self.options, deadline).await?;
-        Reply::read(response, deadline, decoded).await
+        let response = self.client.exchange_whole(draft, &self.options, deadline).await?;
+        Reply::read(response, legacy::interaction)
     }
 }
 
@@ -100,8 +101,10 @@ impl GetStream {
         let deadline = Deadline::after(self.options.limit);
         let draft = Draft::new(Method::GET, url).events();
         let response = self.client.exchange(draft, &self.options, deadline).await?;
-        let route = Route { client: self.client, options: self.options, deadline, stored: true };
-        EventStream::of_get(response, route, self.id, self.last_event_id, span)
+        let response = expect_events(response, deadline).await?;
+        let (client, options) = (self.client, self.options);
+        let route = Route { client, options, deadline, stored: true, warns: false };
+        Ok(EventStream::of_get(response, route, self.id, self.last_event_id, span))
     }
 }
 

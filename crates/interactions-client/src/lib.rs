@@ -46,6 +46,7 @@ mod exchange;
 mod frames;
 mod get;
 pub mod guide;
+mod legacy;
 mod list;
 mod options;
 mod reply;

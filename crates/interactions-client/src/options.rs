@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use interactions_transport::Timeouts;
+use interactions_types::{CreateInteraction, decode_value};
 use serde_json::{Map, Value};
 
 use crate::exchange::Deadline;
@@ -54,6 +55,21 @@ impl Options {
             options.body.shift_remove(field);
         }
         options
+    }
+
+    /// Makes extra fields part of the request itself, so that all of it is seen by whoever
+    /// decides how to go on. Fields that the request cannot hold stay extra.
+    pub(crate) fn fold_into(&mut self, request: &mut CreateInteraction) {
+        if self.body.is_empty() {
+            return;
+        }
+        if let Ok(Value::Object(mut whole)) = serde_json::to_value(&*request) {
+            whole.extend(self.body.clone());
+            if let Ok(folded) = decode_value(&Value::Object(whole)) {
+                *request = folded;
+                self.body.clear();
+            }
+        }
     }
 
     pub(crate) fn header(&mut self, name: String, value: String) {
@@ -116,9 +132,12 @@ macro_rules! call_options {
             }
 
             /// Limits the parts of every request; its `total` is [`with_timeout`](Self::with_timeout).
+            ///
+            /// What it leaves open stays as it was. The client keeps `total` and, in streams,
+            /// `idle` itself; `connect` and `first_byte` are the transport's to keep.
             pub fn with_timeouts(mut self, timeouts: ::interactions_transport::Timeouts) -> Self {
                 self.options.limit = timeouts.total.or(self.options.limit);
-                self.options.timeouts = timeouts;
+                self.options.timeouts = timeouts.or(self.options.timeouts);
                 self
             }
 

@@ -2,14 +2,9 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use interactions_transport::Body;
 use interactions_types::InteractionId;
 
-use crate::exchange::Deadline;
 use crate::{Error, error};
-
-/// No JSON reply is larger, images included; beyond it something is wrong.
-const LIMIT: usize = 256 * 1024 * 1024;
 
 /// The raw response of a successful call, and the value in it.
 #[derive(Clone, Debug)]
@@ -23,20 +18,18 @@ pub struct Reply<T> {
     pub headers: HeaderMap,
     /// The response's body as it was sent.
     pub body: Bytes,
-    /// The interactions of which this is made, when the answer was continued; see
+    /// The stored interactions of which this is made, where an answer may be continued; see
     /// [`Create::automatic_continuation`](crate::Create::automatic_continuation).
     pub hops: Vec<InteractionId>,
 }
 
 impl<T> Reply<T> {
-    pub(crate) async fn read(
-        response: Response<Body>,
-        deadline: Deadline,
+    pub(crate) fn read(
+        response: Response<Bytes>,
         read: fn(&Bytes) -> Result<T, Error>,
     ) -> Result<Self, Error> {
         let (parts, body) = response.into_parts();
-        let body = deadline.limit(body.collect(LIMIT)).await.map_err(Error::transport)?;
-        let value = read(&body)?;
+        let value = read(&body).map_err(|error| error.of_request(&parts.headers))?;
         Ok(Self { value, status: parts.status, headers: parts.headers, body, hops: Vec::new() })
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use interactions_transport::pacing::backoff;
+
 use crate::Error;
 
 /// Decides whether a failed request is sent again.
@@ -129,13 +131,6 @@ impl Backoff {
             }
         }
     }
-
-    fn wait(&self, retries: u32) -> Duration {
-        let doubled = self.initial.saturating_mul(2_u32.saturating_pow(retries));
-        // Without randomness the waits are only less spread.
-        let random = getrandom::u32().unwrap_or(0);
-        doubled.min(self.limit).mul_f64(1.0 - 0.25 * f64::from(random) / f64::from(u32::MAX))
-    }
 }
 
 impl RetryPolicy for Backoff {
@@ -143,7 +138,9 @@ impl RetryPolicy for Backoff {
         if failure.retries >= self.retries || !self.is_worth_it(failure) {
             return None;
         }
-        let wait = failure.error.retry_after().unwrap_or_else(|| self.wait(failure.retries));
+        // A service that names no time leaves it to us; so does one whose time is up.
+        let asked = failure.error.retry_after().filter(|wait| !wait.is_zero());
+        let wait = asked.unwrap_or_else(|| backoff(self.initial, self.limit, failure.retries));
         if wait > self.longest_wait {
             return None;
         }

@@ -2,6 +2,7 @@
 
 mod recent;
 mod transcript;
+mod unplaced;
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,24 +14,29 @@ use futures::{FutureExt, Stream, StreamExt};
 use http::{Method, Response};
 use interactions_transport::Body;
 use interactions_types::{
-    AccumulateError, CreateInteraction, EventId, Interaction, InteractionId, StreamEvent,
+    AccumulateError, CreateInteraction, EventId, Interaction, InteractionId, Status, StreamEvent,
 };
 use url::Url;
 
 use crate::continuation::Hops;
 use crate::exchange::{Deadline, Draft};
-use crate::frames::{Frames, Limits};
+use crate::frames::{Frames, Limits, expect_events};
 use crate::options::Options;
-use crate::telemetry::Span;
+use crate::telemetry::{self, Span};
 use crate::{Client, Error};
 use recent::Recent;
 use transcript::Transcript;
+use unplaced::Unplaced;
 
-/// How long to listen for the end of an interaction after its error.
+/// How long to listen for the end of an interaction after its error, and of a stream after the
+/// interaction's end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How often in a row a stream is taken up again without a new event.
 const FRUITLESS: u32 = 3;
+
+/// The longest wait before a stream is taken up again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// The events of one interaction as they arrive.
 ///
@@ -81,13 +87,19 @@ pub struct EventStream {
     id: Option<InteractionId>,
     last_event_id: Option<EventId>,
     seen: Recent,
+    unplaced: Unplaced,
     /// Whether the response may begin with events that the caller has had.
     catching_up: bool,
     /// Whether it began with the very first of them.
     anew: bool,
     completed: bool,
     delivered: bool,
+    /// Whether the stream began after an event of its interaction.
+    midway: bool,
+    /// How often in a row taking it up brought nothing new.
     fruitless: u32,
+    /// How often in a row it brought no more than a new status.
+    barren: u32,
     /// An `error` event, until the stream has ended.
     failure: Option<Error>,
     hops: Option<Hops>,
@@ -116,11 +128,14 @@ pub(crate) struct Route {
     pub(crate) deadline: Deadline,
     /// Whether the events can be asked for again.
     pub(crate) stored: bool,
+    /// Whether to say when an answer was cut for length and nobody continues it.
+    pub(crate) warns: bool,
 }
 
 impl Route {
     fn limits(&self) -> Limits {
-        Limits { idle: self.options.timeouts.idle, deadline: self.deadline }
+        let event_bytes = self.client.event_bytes();
+        Limits { idle: self.options.timeouts.idle, deadline: self.deadline, event_bytes }
     }
 }
 
@@ -130,8 +145,8 @@ impl EventStream {
         route: Route,
         hops: Option<Hops>,
         span: Span,
-    ) -> Result<Self, Error> {
-        Ok(Self::new(Frames::open(response, route.limits())?, route, hops, span))
+    ) -> Self {
+        Self::new(Frames::open(response, route.limits()), route, hops, span)
     }
 
     pub(crate) fn of_get(
@@ -140,11 +155,12 @@ impl EventStream {
         id: InteractionId,
         last_event_id: Option<EventId>,
         span: Span,
-    ) -> Result<Self, Error> {
-        let mut stream = Self::new(Frames::open(response, route.limits())?, route, None, span);
+    ) -> Self {
+        let mut stream = Self::new(Frames::open(response, route.limits()), route, None, span);
         stream.id = Some(id);
+        stream.midway = last_event_id.is_some();
         stream.last_event_id = last_event_id;
-        Ok(stream)
+        stream
     }
 
     fn new(frames: Frames, route: Route, hops: Option<Hops>, span: Span) -> Self {
@@ -154,11 +170,14 @@ impl EventStream {
             id: None,
             last_event_id: None,
             seen: Recent::default(),
+            unplaced: Unplaced::default(),
             catching_up: false,
             anew: false,
             completed: false,
             delivered: false,
+            midway: false,
             fruitless: 0,
+            barren: 0,
             failure: None,
             hops,
             transcript: Some(Transcript::default()),
@@ -186,7 +205,18 @@ impl EventStream {
         self.last_event_id.as_ref()
     }
 
+    /// The service's name for the request that is answered at present.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        match &self.source {
+            Source::Live(frames) => frames.request_id(),
+            _ => None,
+        }
+    }
+
     /// What has arrived so far, open steps included; `None` when nothing is kept.
+    ///
+    /// A stream that began after an event has only what came since.
     #[must_use]
     pub fn interaction(&self) -> Option<Interaction> {
         self.transcript.as_ref().map(Transcript::interaction)
@@ -200,6 +230,9 @@ impl EventStream {
 
     /// Reads to the end and gives the interaction.
     ///
+    /// A stream that began after an event lacks what was before; then the interaction is read
+    /// once more, whole.
+    ///
     /// # Errors
     /// What the stream ends with instead of completion, or events that do not fit together.
     pub async fn finish(mut self) -> Result<Interaction, Error> {
@@ -207,7 +240,13 @@ impl EventStream {
         while let Some(event) = self.next().await {
             event?;
         }
-        self.transcript.unwrap_or_default().finish()
+        match (self.id, self.midway) {
+            (Some(id), true) => {
+                let options = self.route.options.until(self.route.deadline);
+                self.route.client.get(id).with_options(options).await
+            }
+            _ => self.transcript.unwrap_or_default().finish(),
+        }
     }
 
     /// Takes note of an event; `None` when the caller has had it before.
@@ -216,15 +255,14 @@ impl EventStream {
         if self.catching_up && self.is_old(&event, id.as_ref()) {
             return None;
         }
-        self.catching_up = false;
+        // Some servers put in events without an id, which say nothing of where they stand.
+        self.catching_up &= id.is_none();
         self.fruitless = 0;
+        if !matches!(event, StreamEvent::Created(_) | StreamEvent::StatusUpdate(_)) {
+            self.barren = 0;
+        }
         self.delivered = true;
-        if let Some(id) = &id {
-            self.seen.note(id);
-        }
-        if id.is_some() || matches!(event, StreamEvent::Created(_)) {
-            self.last_event_id = id;
-        }
+        self.take_place(&event, id);
         self.span.event(&event);
         if let Some(hops) = &mut self.hops {
             hops.observe(&event);
@@ -240,19 +278,42 @@ impl EventStream {
             StreamEvent::Completed(completed) => {
                 self.completed = true;
                 self.name(&completed.interaction.id);
+                if self.route.warns && completed.interaction.status == Status::RequiresContinuation
+                {
+                    telemetry::note_incomplete();
+                }
+                // Nothing more can come, but for the end of the stream.
+                self.hurry();
             }
             StreamEvent::StatusUpdate(update) => self.name(&update.interaction_id),
             _ => {}
         }
         if let StreamEvent::Error(event) = event {
             self.failure.get_or_insert_with(|| Error::event(event.error.unwrap_or_default()));
-            if let Source::Live(frames) = &mut self.source {
-                frames.hurry(LAST_WORDS);
-            }
+            self.hurry();
             return None;
         }
         // What follows an error tells how the interaction ended, which the error then carries.
         self.failure.is_none().then_some(event)
+    }
+
+    /// Notes from where the stream can be gone on.
+    fn take_place(&mut self, event: &StreamEvent, id: Option<EventId>) {
+        if let Some(id) = id {
+            self.seen.note(&id);
+            self.unplaced.place();
+            self.last_event_id = Some(id);
+        } else if matches!(event, StreamEvent::Created(_)) {
+            self.last_event_id = None;
+        } else if self.last_event_id.is_some() {
+            self.unplaced.note(event);
+        }
+    }
+
+    fn hurry(&mut self) {
+        if let Source::Live(frames) = &mut self.source {
+            frames.hurry(LAST_WORDS);
+        }
     }
 
     /// Whether a server that was asked to go on repeats what came before.
@@ -260,7 +321,11 @@ impl EventStream {
         // A server that ignores `last_event_id` begins anew; then all is old up to the last event.
         self.anew |= matches!(event, StreamEvent::Created(_)) && self.delivered;
         let is_last = id.is_some() && id == self.last_event_id.as_ref();
-        let old = self.anew || is_last || id.is_some_and(|id| self.seen.contains(id));
+        let old = self.anew
+            || match id {
+                Some(id) => is_last || self.seen.contains(id),
+                None => self.unplaced.is_repeated(event),
+            };
         self.anew &= !is_last;
         old
     }
@@ -302,14 +367,17 @@ impl EventStream {
 
     /// The stored interaction whose events can be asked for again.
     fn resumable(&self) -> Option<InteractionId> {
-        let placed = self.last_event_id.is_some() || !self.delivered;
+        let placed = match &self.last_event_id {
+            Some(_) => self.unplaced.is_known(),
+            None => !self.delivered,
+        };
         let id = self.id.clone().filter(|_| self.route.stored && placed);
         id.filter(|_| self.fruitless < FRUITLESS)
     }
 
     fn resume(&mut self, id: &InteractionId, reason: Error) -> Source {
-        let wait = pause(self.fruitless);
-        self.fruitless += 1;
+        let wait = pause(self.fruitless.max(self.barren));
+        (self.fruitless, self.barren) = (self.fruitless + 1, self.barren.saturating_add(1));
         let (client, options) = (self.route.client.clone(), self.route.options.clone());
         let (deadline, last) = (self.route.deadline, self.last_event_id.clone());
         let url = events_url(&client, id, last.as_ref());
@@ -318,7 +386,7 @@ impl EventStream {
                 return Err(Error::deadline("the time limit ran out"));
             }
             let draft = Draft::new(Method::GET, url?).events();
-            client.exchange(draft, &options, deadline).await
+            expect_events(client.exchange(draft, &options, deadline).await?, deadline).await
         };
         Source::Opening { response: opening.boxed(), reason: Some(reason), resumes: true }
     }
@@ -332,7 +400,7 @@ impl EventStream {
             }
             let url = client.url(&["interactions"])?;
             let draft = Draft::new(Method::POST, url).json(options.encode(&next)?).events();
-            client.exchange(draft, &options, deadline).await
+            expect_events(client.exchange(draft, &options, deadline).await?, deadline).await
         };
         Source::Opening { response: opening.boxed(), reason, resumes: false }
     }
@@ -343,21 +411,40 @@ impl EventStream {
         reason: Option<Error>,
         resumes: bool,
     ) -> Result<Source, Error> {
-        let limits = self.route.limits();
-        let error = match response.and_then(|response| Frames::open(response, limits)) {
-            Ok(frames) => {
+        let error = match response {
+            Ok(response) => {
                 (self.catching_up, self.anew) = (resumes, false);
-                if !resumes {
-                    // Another interaction, whose event ids may be the same.
-                    self.seen.clear();
-                    self.last_event_id = None;
-                    self.delivered = false;
-                    self.id = None;
+                if resumes {
+                    self.unplaced.resume();
+                } else {
+                    self.begin_hop();
                 }
+                let frames = Frames::open(response, self.route.limits());
                 return Ok(Source::Live(Box::new(frames)));
             }
             Err(error) => error,
         };
+        if self.route.deadline.is_over() {
+            return Err(match reason {
+                Some(reason) => reason.not_resumed(&error),
+                None => error,
+            });
+        }
+        // The service may be away for longer than one call's retries.
+        if resumes
+            && error.is_transient()
+            && let Some(id) = self.resumable()
+        {
+            return Ok(self.resume(&id, reason.unwrap_or(error)));
+        }
+        // No answer to the request for the next hop is a hop that broke before it began.
+        if !resumes
+            && error.is_a_break()
+            && let Some(next) = self.hops.as_mut().and_then(|hops| hops.next(true))
+        {
+            let wait = pause(self.hops.as_ref().map_or(0, Hops::fruitless));
+            return Ok(self.hop(next, Some(reason.unwrap_or(error)), wait));
+        }
         // A service that does not keep events may still have handed out a checkpoint.
         if resumes && !error.is_timeout() {
             self.route.stored = false;
@@ -371,7 +458,21 @@ impl EventStream {
         })
     }
 
+    /// Forgets the interaction before: in another one, event ids may be the same.
+    fn begin_hop(&mut self) {
+        self.seen.clear();
+        self.unplaced = Unplaced::default();
+        self.last_event_id = None;
+        self.delivered = false;
+        self.completed = false;
+        self.id = None;
+        if let Some(transcript) = &mut self.transcript {
+            transcript.begin_hop();
+        }
+    }
+
     fn fail(&mut self, error: Error) -> Error {
+        let error = error.named(&self.request_id().map(str::to_owned));
         self.source = Source::Over;
         let error = match self.hops.as_ref().and_then(Hops::checkpoint) {
             Some(checkpoint) => error.interrupted(checkpoint),
@@ -401,7 +502,10 @@ pub(crate) fn events_url(
 fn pause(fruitless: u32) -> Duration {
     match fruitless {
         0 => Duration::ZERO,
-        tries => Duration::from_millis(250).saturating_mul(2_u32.saturating_pow(tries)),
+        tries => {
+            let doubled = Duration::from_millis(250).saturating_mul(2_u32.saturating_pow(tries));
+            doubled.min(LONGEST_PAUSE)
+        }
     }
 }
 
@@ -437,7 +541,15 @@ impl Stream for EventStream {
                 },
             };
             match next {
-                Ok(source) => this.source = source,
+                Ok(source) => {
+                    if matches!(source, Source::Over)
+                        && this.span.is_recording()
+                        && let Some(whole) = this.interaction()
+                    {
+                        this.span.interaction(&whole);
+                    }
+                    this.source = source;
+                }
                 Err(error) => {
                     let error = this.fail(error);
                     return Poll::Ready(Some(Err(error)));

@@ -21,9 +21,9 @@ pub(crate) struct Span {
 }
 
 /// Says once that an answer was cut for length and is not continued, as was asked.
-pub(crate) fn note_incomplete(_request: &CreateInteraction) {
+pub(crate) fn note_incomplete() {
     #[cfg(feature = "tracing")]
-    if _request.continuation_token.is_none() {
+    {
         static ONCE: std::sync::Once = std::sync::Once::new();
         ONCE.call_once(|| {
             tracing::warn!(
@@ -39,6 +39,10 @@ pub(crate) fn note_incomplete(_request: &CreateInteraction) {
 impl Span {
     pub(crate) fn new(_name: &'static str, _client: &Client) -> Self {
         Self {}
+    }
+
+    pub(crate) fn is_recording(&self) -> bool {
+        false
     }
 
     pub(crate) fn request(&self, _request: &CreateInteraction) {}
@@ -90,6 +94,11 @@ impl Span {
             span.record("server.port", port);
         }
         Self { span, content: client.captures_content() }
+    }
+
+    /// Whether anybody reads what is recorded.
+    pub(crate) fn is_recording(&self) -> bool {
+        !self.span.is_disabled()
     }
 
     #[expect(deprecated, reason = "what callers still set is worth seeing")]

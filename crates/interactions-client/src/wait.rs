@@ -17,7 +17,7 @@ type Progress = Arc<dyn Fn(&Interaction) + Send + Sync>;
 
 /// Waits until an interaction runs no more: completed, failed, cancelled, or waiting for answers.
 ///
-/// It asks after a second, then ever more slowly, and bears a few failed answers in a row.
+/// It asks at once, after a second, then ever more slowly, and bears a few failed answers in a row.
 /// [`with_timeout`](Self::with_timeout) limits the whole; the error then carries
 /// [the last state](Error::partial). Dropping it only stops the asking, unless
 /// [`cancel_on_drop`](Self::cancel_on_drop) is set.
@@ -53,6 +53,12 @@ pub struct Wait {
 
 call_options!(Wait);
 
+/// However fast the caller wants it, a service is not asked without a pause.
+const FASTEST: Duration = Duration::from_millis(50);
+
+/// How long a cancel may take that nobody waits for.
+const CANCEL_LIMIT: Duration = Duration::from_secs(30);
+
 /// When to ask next, and how much to bear.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -75,8 +81,8 @@ impl Default for Pace {
 
 impl Pace {
     pub(crate) fn step(&mut self) -> Duration {
-        let now = self.next.min(self.slowest);
-        self.next = now.mul_f64(1.5).min(self.slowest);
+        let now = self.next.min(self.slowest).max(FASTEST);
+        self.next = (now.saturating_mul(3) / 2).min(self.slowest);
         now
     }
 
@@ -93,11 +99,11 @@ impl Pace {
 
 impl Wait {
     pub(crate) fn new(client: Client, id: InteractionId) -> Self {
-        let (options, pace) = (Options::default(), Pace::default());
+        let (options, pace) = (client.options(), Pace::default());
         Self { client, id, options, pace, progress: None, cancel_on_drop: false }
     }
 
-    /// Asks first after `first`, later ever more slowly, but at least every `slowest`.
+    /// Asks at once, again after `first`, later ever more slowly, but at least every `slowest`.
     pub fn pace(mut self, first: Duration, slowest: Duration) -> Self {
         (self.pace.next, self.pace.slowest) = (first, slowest);
         self
@@ -126,8 +132,7 @@ impl Wait {
     }
 
     async fn run(mut self) -> Result<Interaction, Error> {
-        let mut guard =
-            CancelOnDrop(self.cancel_on_drop.then(|| (self.client.clone(), self.id.clone())));
+        let mut guard = CancelOnDrop(self.cancel_on_drop.then(|| self.clone()));
         let deadline = Deadline::after(self.options.limit);
         let mut last = None;
         loop {
@@ -162,16 +167,18 @@ impl Wait {
 }
 
 /// Cancels at the service when it is dropped before the end.
-struct CancelOnDrop(Option<(Client, InteractionId)>);
+struct CancelOnDrop(Option<Wait>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        if let Some((client, id)) = self.0.take()
+        if let Some(wait) = self.0.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
+            let limit = Deadline::after(Some(CANCEL_LIMIT));
+            let cancel = wait.client.cancel(wait.id).with_options(wait.options.until(limit));
             runtime.spawn(async move {
                 // Nobody is left to hear of a failure.
-                let _ = client.cancel(id).await;
+                let _ = cancel.await;
             });
         }
     }

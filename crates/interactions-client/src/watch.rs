@@ -24,11 +24,10 @@ pub enum Update {
 }
 
 impl Update {
-    /// The interaction as it ended, in the last update.
+    /// The interaction as it ended, whole, in the last update.
     #[must_use]
     pub fn ended(&self) -> Option<&Interaction> {
         match self {
-            Self::Event(StreamEvent::Completed(event)) => Some(&event.interaction),
             Self::State(state) if !state.status.is_running() => Some(state),
             _ => None,
         }
@@ -39,17 +38,20 @@ impl Update {
 ///
 /// It is a stream. Agents and deployments differ in what they stream; when the service refuses
 /// to stream this interaction, or its stream breaks for good, the state is polled instead.
-/// The last update says how it [ended](Update::ended).
+/// The last update is the state in which it [ended](Update::ended), failed ones included,
+/// and is read once more for that, since the last event does not tell all.
 ///
 /// ```
-/// # use interactions_testing::replay_sse;
+/// # use interactions_testing::{Reply, replay};
 /// use futures::StreamExt;
 /// use interactions_client::Client;
 ///
 /// # let rt = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
 /// # rt.block_on(async {
-/// # let transport = replay_sse(concat!("data: {\"event_type\":\"interaction.completed\",",
-/// #     "\"interaction\":{\"id\":\"v1_x\",\"status\":\"completed\"}}\n\n"));
+/// # let transport = replay([
+/// #     Reply::sse(concat!("data: {\"event_type\":\"interaction.completed\",",
+/// #         "\"interaction\":{\"id\":\"v1_x\",\"status\":\"completed\"}}\n\n")),
+/// #     Reply::from(r#"{"id":"v1_x","status":"completed"}"#)]);
 /// # let client = Client::builder().transport(transport).build()?;
 /// let mut updates = client.watch("v1_x").stream();
 /// while let Some(update) = updates.next().await {
@@ -74,7 +76,8 @@ call_options!(Watch);
 
 impl Watch {
     pub(crate) fn new(client: Client, id: InteractionId) -> Self {
-        Self { client, id, options: Options::default(), last_event_id: None }
+        let options = client.options();
+        Self { client, id, options, last_event_id: None }
     }
 
     /// Begins after this event instead of at the beginning.
@@ -86,8 +89,8 @@ impl Watch {
     /// The updates.
     pub fn stream(self) -> UpdateStream {
         let deadline = Deadline::after(self.options.limit);
-        let (pace, last) = (Pace::default(), None);
-        let follower = Follower { watch: self, deadline, pace, last, phase: Phase::Begin };
+        let (pace, phase) = (Pace::default(), Phase::Begin);
+        let follower = Follower { watch: self, deadline, pace, last: None, failure: None, phase };
         UpdateStream(stream::unfold(follower, Follower::next).boxed())
     }
 }
@@ -115,6 +118,8 @@ struct Follower {
     deadline: Deadline,
     pace: Pace,
     last: Option<Interaction>,
+    /// An `error` event: what to say should the interaction not have ended by it.
+    failure: Option<Error>,
     phase: Phase,
 }
 
@@ -152,14 +157,15 @@ impl Follower {
                     Some(Ok(event)) => return Some((Ok(Update::Event(event)), self)),
                     // An `error` event is news of the interaction, which may have ended by it.
                     Some(Err(error)) if error.api().is_some() && error.status().is_none() => {
-                        self.phase = Phase::Over;
-                        return Some((Err(error), self));
+                        (self.failure, self.phase) = (Some(error), Phase::Polls);
                     }
-                    Some(Err(_)) => self.phase = Phase::Polls,
-                    None => return None,
+                    Some(Err(_)) | None => self.phase = Phase::Polls,
                 },
                 Phase::Polls => {
-                    let update = self.poll().await;
+                    let update = match (self.poll().await, self.failure.take()) {
+                        (Ok(update), Some(failure)) if update.ended().is_none() => Err(failure),
+                        (update, _) => update,
+                    };
                     let goes_on = update.as_ref().is_ok_and(|update| update.ended().is_none());
                     if !goes_on {
                         self.phase = Phase::Over;

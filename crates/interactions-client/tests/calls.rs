@@ -2,13 +2,16 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
 use interactions_client::{AccessToken, Client, ErrorKind, TokenError, TokenProvider};
 use interactions_testing::{Capture, Reply, capture};
+use interactions_transport::Timeouts;
 use interactions_types::CreateInteraction;
 use serde_json::json;
+use tokio::time::Instant;
 
 const DONE: &str = r#"{"id":"v1_x","status":"completed"}"#;
 
@@ -125,6 +128,48 @@ async fn a_token_that_is_refused_is_replaced_once() {
     let error = client.get("v1_x").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Auth);
     assert!(error.to_string().contains("the account is closed"), "{error}");
+}
+
+#[tokio::test]
+async fn who_brings_credentials_is_not_given_others() {
+    let service = capture([DONE, DONE, DONE]);
+    let client = client(&service);
+    client.get("v1_x").extra_header("authorization", "Bearer mine").await.unwrap();
+    client.get("v1_x").extra_header("X-Goog-Api-Key", "other").await.unwrap();
+    client.get("v1_x").await.unwrap();
+    let seen = |name: &str| -> Vec<_> {
+        let requests = service.requests();
+        requests.iter().map(|request| request.headers.get(name).cloned()).collect()
+    };
+    let value = |text: &'static str| Some(http::HeaderValue::from_static(text));
+    assert_eq!(seen("x-goog-api-key"), [None, value("other"), value("key")]);
+    assert_eq!(seen("authorization"), [value("Bearer mine"), None, None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_has_headers_and_limits_for_all_its_calls() {
+    let slow = || Reply::json(DONE).silent_after(3);
+    let service = capture([DONE.into(), slow(), slow()]);
+    let limit = |seconds| Timeouts::default().with_total(Duration::from_secs(seconds));
+    let client = Client::builder()
+        .header("x-team", "blue")
+        .timeouts(limit(7))
+        .transport(service.transport())
+        .build()
+        .unwrap();
+    client.get("v1_x").extra_header("x-team", "red").await.unwrap();
+    for (own, expected) in [(None, 7), (Some(2), 2)] {
+        let begin = Instant::now();
+        let mut call = client.create(CreateInteraction::new("m", "x"));
+        if let Some(seconds) = own {
+            call = call.with_timeout(Duration::from_secs(seconds));
+        }
+        assert!(call.await.unwrap_err().is_timeout());
+        assert_eq!(begin.elapsed().as_secs(), expected);
+    }
+    let teams: Vec<_> =
+        service.requests().iter().map(|request| request.headers["x-team"].clone()).collect();
+    assert_eq!(teams, ["red", "blue", "blue"]);
 }
 
 fn page(ids: &[&str], next: &str) -> String {

@@ -132,6 +132,32 @@ async fn a_time_limit_covers_all_hops() {
     assert_eq!(error.partial().unwrap().output_text(), "one ");
 }
 
+#[tokio::test(start_paused = true)]
+async fn usage_of_the_first_hop_is_the_first_hop_s() {
+    // A single answer has one hop; a later hop's count of its own is not the conversation's.
+    let service = capture(unary(&[hop("a", "one", None)]));
+    let reply = client(&service).create(request()).with_reply().await.unwrap();
+    assert_eq!(reply.hops.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(reply.value.usage.unwrap().initial_input_tokens, Some(10));
+
+    let (mut first, mut second) = (hop("a", "one ", Some("t1")), hop("b", "two", None));
+    first["usage"].as_object_mut().unwrap().remove("total_input_tokens");
+    second["usage"]["total_input_tokens"] = 99.into();
+    let service = capture(unary(&[first, second]));
+    let whole = client(&service).create(request()).await.unwrap();
+    assert_eq!(whole.usage.unwrap().initial_input_tokens, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_in_extra_body_count_as_the_request_s_own() {
+    let service = capture(unary(&[hop("a", "one ", Some("t1")), hop("", "two", None)]));
+    let call = client(&service).create(request()).extra_body("store", false);
+    assert_eq!(call.await.unwrap().output_text(), "one two");
+    let body = &bodies(&service)[1];
+    assert_eq!((&body["store"], &body["input"]), (&json!(false), &json!("tell me")));
+    assert!(body.get("previous_interaction_id").is_none(), "{body}");
+}
+
 // Streams.
 
 fn created(id: &str) -> Value {
@@ -292,6 +318,23 @@ async fn a_next_hop_that_cannot_be_opened_says_where_to_go_on() {
     let checkpoint = error.checkpoint().unwrap();
     assert_eq!(checkpoint.continuation_token, "t1");
     assert_eq!(checkpoint.interaction_id.as_ref().unwrap().as_str(), "a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_next_hop_that_cannot_be_reached_is_tried_again() {
+    let first = sse(&[&[created("a")], &says("one "), &[ended("a", Some("t1"))]]);
+    let second = sse(&[&[created("b")], &says("two"), &[ended("b", None)]]);
+    let lost = || Reply::failure(TransportErrorKind::Interrupted);
+    // Lost before it began, and lost as soon as it had.
+    for broken in [lost(), sse(&[])] {
+        let service = capture([first.clone(), broken, second.clone()]);
+        let (text, _, _, error, _) = read(open(&service, request()).await).await;
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(text, "one two");
+        let bodies = bodies(&service);
+        assert_eq!(bodies.len(), 3);
+        assert_eq!(bodies[1], bodies[2]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

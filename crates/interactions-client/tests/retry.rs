@@ -102,3 +102,29 @@ async fn a_stream_is_opened_as_often_as_it_takes() {
     let stream = client(&service).create(create()).stream().await.unwrap();
     assert_eq!(stream.finish().await.unwrap().id.as_str(), "v1_x");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_breaks_off_is_read_again_where_that_is_harmless() {
+    let cut = || Reply::from(DONE).cut_after(10);
+    let service = capture([cut(), cut(), DONE.into()]);
+    client(&service).get("v1_x").await.unwrap();
+    assert_eq!(service.requests().len(), 3);
+
+    let service = capture([cut(), DONE.into()]);
+    let error = client(&service).create(create()).await.unwrap_err();
+    assert!(error.may_have_run(), "{error}");
+    assert_eq!(service.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_unanswered_try_has_erased_is_erased() {
+    let gone = || Reply::error(404, "not_found", "no such interaction");
+    let lost = Reply::failure(TransportErrorKind::Interrupted);
+    client(&capture([lost, gone()])).delete("v1_x").await.unwrap();
+    // A try that did not arrive has erased nothing.
+    let unsent = Reply::failure(TransportErrorKind::Connect);
+    for before in [unsent, busy()] {
+        let error = client(&capture([before, gone()])).delete("v1_x").await.unwrap_err();
+        assert_eq!(error.status(), Some(404));
+    }
+}

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use futures::StreamExt;
-use interactions_client::{Client, ErrorKind, EventStream};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response};
+use interactions_client::{Client, ErrorKind, EventStream, TransportErrorKind};
 use interactions_testing::{Capture, Reply, capture, transcript};
+use interactions_transport::{Body, SharedTransport, Transport, TransportError};
 use interactions_types::{CreateInteraction, Delta, Status, StreamEvent};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 fn client(service: &Capture) -> Client {
     Client::builder().transport(service.transport()).build().expect("a client")
@@ -207,6 +213,105 @@ async fn nonsense_is_an_error_with_its_place() {
     let error =
         client(&service).create(CreateInteraction::new("m", "x")).stream().await.unwrap_err();
     assert!(error.to_string().contains("application/json"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_without_ids_are_heard_once_when_a_server_repeats_them() {
+    // Only some have ids; after the last of those, two pieces of text have arrived without.
+    let mut some = events(&WORDS);
+    for number in [3, 4, 5] {
+        some[number].as_object_mut().unwrap().remove("event_id");
+    }
+    let service = capture([Reply::sse(transcript(&some[..5])), Reply::sse(transcript(&some[3..]))]);
+    let mut stream = open(&service).await;
+    let (said, error) = text(&mut stream).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(said, "one two three four");
+    assert_eq!(stream.interaction().unwrap().output_text(), "one two three four");
+    assert!(service.requests()[1].uri.query().unwrap().ends_with("last_event_id=e2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_away_for_a_while_is_asked_again() {
+    let head = Reply::sse(transcript(&events(&WORDS)[..4]));
+    let away = || (0..6).map(|_| Reply::failure(TransportErrorKind::Connect));
+    let service = capture([head].into_iter().chain(away()).chain([after(3)]));
+    let (said, error) = text(&mut open(&service).await).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(said, "one two three four");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_time_limit_holds_while_a_stream_is_taken_up_again() {
+    let head = Reply::sse(transcript(&events(&WORDS)[..4]));
+    let away = (0..50).map(|_| Reply::error(503, "unavailable", "busy"));
+    let service = capture([head].into_iter().chain(away));
+    let begin = Instant::now();
+    let stream = client(&service).create(CreateInteraction::new("m", "x")).stream();
+    let mut stream = stream.with_timeout(Duration::from_secs(3)).await.unwrap();
+    let (said, error) = text(&mut stream).await;
+    let error = error.unwrap();
+    assert_eq!(said, "one two ");
+    assert_eq!(error.partial().unwrap().output_text(), "one two ");
+    assert!(begin.elapsed() <= Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_stays_open_after_the_end_is_left() {
+    let whole = transcript(&events(&WORDS));
+    let service = capture([Reply::sse(whole).silent_after(usize::MAX)]);
+    let begin = Instant::now();
+    let (said, error) = text(&mut open(&service).await).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(said, "one two three four");
+    assert!(begin.elapsed() <= Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+/// A server that sends this, then a comment every second for ever.
+#[derive(Debug)]
+struct Pinging(String);
+
+#[async_trait]
+impl Transport for Pinging {
+    async fn send(&self, _: Request<Body>) -> Result<Response<Body>, TransportError> {
+        let pings = futures::stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok(Bytes::from_static(b": ping\n\n")), ()))
+        });
+        let head = futures::stream::iter([Ok(Bytes::from(self.0.clone()))]);
+        let kind = HeaderValue::from_static("text/event-stream");
+        let mut response = Response::new(Body::stream(head.chain(pings)));
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        Ok(response)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_after_an_error_do_not_hold_it_back() {
+    let error = "data: {\"event_type\":\"error\",\"error\":{\"message\":\"overheated\"}}\n\n";
+    let service = Pinging(transcript(&events(&WORDS)[..3]) + error);
+    let client = Client::builder().transport(SharedTransport::new(service)).build().unwrap();
+    let begin = Instant::now();
+    let mut stream = client.create(CreateInteraction::new("m", "x")).stream().await.unwrap();
+    let (_, error) = text(&mut stream).await;
+    assert!(error.unwrap().to_string().contains("overheated"));
+    assert!(begin.elapsed() <= Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_of_a_stream_name_its_request() {
+    let head = transcript(&events(&WORDS)[..3]);
+    let named = |body: String| Reply::sse(body).header("x-request-id", "r-9");
+    let bad = "data: {\"event_type\":\"step.delta\",\"index\":[]}\n\n";
+    let error = "data: {\"event_type\":\"error\",\"error\":{\"message\":\"no\"}}\n\n";
+    for ending in [bad, error, ""] {
+        let service = capture([named(format!("{head}{ending}"))]);
+        let request = CreateInteraction::new("m", "x").store(false);
+        let mut stream = client(&service).create(request).stream().await.unwrap();
+        assert_eq!(stream.request_id(), Some("r-9"));
+        let (_, error) = text(&mut stream).await;
+        assert_eq!(error.unwrap().request_id(), Some("r-9"), "after {ending:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -93,11 +93,13 @@ const EVENTS: &str = concat!(
 
 #[tokio::test(start_paused = true)]
 async fn watching_streams_where_it_can() {
-    let service = capture([Reply::sse(EVENTS)]);
+    let service = capture([Reply::sse(EVENTS), state("completed")]);
     let updates: Vec<_> = client(&service).watch("v1_x").stream().try_collect().await.unwrap();
     assert!(matches!(updates[0], Update::Event(StreamEvent::Created(_))));
-    assert_eq!(updates.last().unwrap().ended().unwrap().status, Status::Completed);
-    assert_eq!(service.requests().len(), 1);
+    assert!(matches!(updates[1], Update::Event(StreamEvent::Completed(_))));
+    assert!(updates[..2].iter().all(|update| update.ended().is_none()), "an event is not all");
+    assert_eq!(updates[2].ended().unwrap().status, Status::Completed);
+    assert_eq!((updates.len(), service.requests().len()), (3, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,4 +131,29 @@ async fn watching_goes_on_by_polling_when_the_stream_is_lost() {
     let updates: Vec<_> = client(&service).watch("v1_x").stream().try_collect().await.unwrap();
     assert!(matches!(updates[0], Update::Event(_)));
     assert_eq!(updates.last().unwrap().ended().unwrap().status, Status::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn watching_an_interaction_that_fails_ends_with_its_state() {
+    let first = &EVENTS[..EVENTS.find("\n\n").unwrap() + 2];
+    let error = "data: {\"event_type\":\"error\",\"error\":{\"message\":\"overheated\"}}\n\n";
+    let failing = || Reply::sse(format!("{first}{error}"));
+    let service = capture([failing(), state("failed")]);
+    let updates: Vec<_> = client(&service).watch("v1_x").stream().try_collect().await.unwrap();
+    assert_eq!(updates.last().unwrap().ended().unwrap().status, Status::Failed);
+
+    // An error that did not end it is told as what it is.
+    let service = capture([failing(), state("in_progress")]);
+    let mut updates = client(&service).watch("v1_x").stream();
+    assert!(matches!(updates.next().await.unwrap().unwrap(), Update::Event(_)));
+    let error = updates.next().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("overheated"), "{error}");
+    assert!(updates.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_beyond_the_clock_never_come() {
+    let service = capture([state("in_progress"), state("completed")]);
+    let wait = client(&service).wait("v1_x").with_timeout(Duration::MAX);
+    assert_eq!(wait.await.unwrap().status, Status::Completed);
 }

@@ -11,10 +11,10 @@
 //! | `guard` | [`guard::Guard`]: egress that refuses private addresses |
 //! | `fs` | [`Body::from_file`] and [`Body::save`]: uploads and downloads in bounded memory |
 //! | `tracing` | [`Traced`]: one span for each exchange |
+//! | `retry` | [`Retried`]: requests sent again where that does no harm; [`pacing`] |
 //! | `record` | [`Recorder`] and [`Replayer`]: exchanges into a file or memory, and out of it |
 //!
-//! Features only add. Middleware is a [`Transport`] around a transport, nothing more; repeating
-//! requests is not here but in the client, which knows what may be repeated.
+//! Features only add. Middleware is a [`Transport`] around a transport, nothing more.
 //!
 //! # Without a runtime, and in the browser
 //!
@@ -22,7 +22,7 @@
 //! need neither tokio, a socket nor a clock, and nor does `record`.
 //! So they are meant to work on `wasm32-unknown-unknown`, with a transport of your own over
 //! `fetch` (whose future has to be made `Send`). This is not verified: no check of ours builds
-//! for wasm32. `reqwest`, `guard` and `fs` need a native target, and `tracing` needs a clock.
+//! for wasm32. `reqwest`, `guard` and `fs` need a native target, `tracing` and `retry` a clock.
 //!
 //! # Writing a transport
 //!
@@ -47,7 +47,7 @@
 
 mod body;
 mod error;
-#[cfg(any(feature = "record", feature = "tracing"))]
+#[cfg(any(feature = "record", feature = "retry", feature = "tracing"))]
 mod middleware;
 mod redact;
 mod timeouts;
@@ -59,6 +59,8 @@ pub mod sse;
 mod fs;
 #[cfg(feature = "guard")]
 pub mod guard;
+#[cfg(feature = "retry")]
+pub mod pacing;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 #[cfg(feature = "tower")]
@@ -70,6 +72,8 @@ pub use redact::redact_url;
 pub use timeouts::Timeouts;
 pub use transport::{SharedTransport, Transport};
 
+#[cfg(feature = "retry")]
+pub use middleware::Retried;
 #[cfg(feature = "tracing")]
 pub use middleware::Traced;
 #[cfg(feature = "record")]

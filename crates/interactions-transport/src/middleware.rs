@@ -6,6 +6,8 @@ mod recorder;
 mod recording;
 #[cfg(feature = "record")]
 mod replayer;
+#[cfg(feature = "retry")]
+mod retried;
 #[cfg(feature = "tracing")]
 mod traced;
 
@@ -15,5 +17,7 @@ pub use recorder::Recorder;
 pub use recording::{Recording, RecordingError};
 #[cfg(feature = "record")]
 pub use replayer::Replayer;
+#[cfg(feature = "retry")]
+pub use retried::Retried;
 #[cfg(feature = "tracing")]
 pub use traced::Traced;

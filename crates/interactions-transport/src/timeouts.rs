@@ -34,6 +34,17 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
+    /// These limits, and those of `other` where there are none.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            connect: self.connect.or(other.connect),
+            first_byte: self.first_byte.or(other.first_byte),
+            idle: self.idle.or(other.idle),
+            total: self.total.or(other.total),
+        }
+    }
+
     /// Limits the time to an established connection.
     #[must_use]
     pub fn with_connect(mut self, limit: Duration) -> Self {

@@ -3,7 +3,7 @@
 use clap::Args;
 use futures::StreamExt;
 use interactions_client::{Backoff, Client, Update};
-use interactions_types::{Interaction, InteractionCompleted, Status, StreamEvent};
+use interactions_types::{Interaction, Status, StreamEvent};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -155,18 +155,35 @@ impl Watch {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let mut updates = self.remote.client()?.watch(self.id.as_str()).stream();
         let mut live = LiveSteps::new();
+        let mut streamed = false;
         while let Some(update) = updates.next().await {
             match update {
-                Ok(Update::Event(event)) => self.print(&event, &mut live),
-                Ok(Update::State(state)) => show(&state, self.remote.json),
-                Ok(_) => {}
-                Err(error) => {
-                    self.print_end(&error, &mut live);
-                    return Err(error.into());
+                Ok(Update::Event(event)) => {
+                    streamed = true;
+                    self.print(&event, &mut live);
                 }
+                Ok(Update::State(state)) if state.status == Status::Failed => {
+                    return Err(self.failed(&state, streamed));
+                }
+                // The events have told it all.
+                Ok(Update::State(state)) if !streamed => show(&state, self.remote.json),
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
+    }
+
+    /// How an interaction failed: the state, unless it was shown event by event, and the reason.
+    fn failed(&self, state: &Interaction, streamed: bool) -> Failure {
+        if !streamed {
+            show(state, self.remote.json);
+        }
+        let reasons: Vec<_> = state.errors.iter().flatten().map(ToString::to_string).collect();
+        match reasons.is_empty() {
+            true => Failure::new(format!("{} failed, and does not say why", state.id)),
+            false => Failure::new(format!("{} failed: {}", state.id, reasons.join("; "))),
+        }
     }
 
     fn print(&self, event: &StreamEvent, live: &mut LiveSteps) {
@@ -174,18 +191,6 @@ impl Watch {
             outln!("{}", serde_json::to_string(event).unwrap_or_default());
         } else {
             live.show(event);
-        }
-    }
-
-    /// What a stream that failed had to say of the interaction.
-    fn print_end(&self, error: &interactions_client::Error, live: &mut LiveSteps) {
-        let (Some(api), Some(state)) = (error.api(), error.partial()) else { return };
-        if self.remote.json {
-            outln!("{}", json!({"event_type": "error", "error": api}));
-        }
-        if !state.status.is_running() {
-            let end = InteractionCompleted::new(Box::new(state.clone()));
-            self.print(&end.into(), live);
         }
     }
 }

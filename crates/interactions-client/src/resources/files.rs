@@ -43,7 +43,7 @@ impl EnvironmentFiles {
 
     /// Reads a file.
     pub fn download(&self, path: &str) -> Download {
-        Download { files: self.clone(), path: path.to_owned(), options: Options::default() }
+        Download { files: self.clone(), path: path.to_owned(), options: self.client.options() }
     }
 
     /// Writes a file.
@@ -141,6 +141,7 @@ call_options!(Upload);
 impl Upload {
     fn new(files: EnvironmentFiles, path: &str, length: u64, content: Payload) -> Self {
         Self {
+            options: files.client.options(),
             files,
             path: path.to_owned(),
             length,
@@ -148,7 +149,6 @@ impl Upload {
             content_type: "application/octet-stream".to_owned(),
             overwrite: false,
             extract: false,
-            options: Options::default(),
         }
     }
 
@@ -194,8 +194,8 @@ impl Upload {
             header("x-goog-upload-offset", "0")?,
             header(CONTENT_TYPE.as_str(), &self.content_type)?,
         ];
-        let response = client.exchange(draft, &self.options, deadline).await?;
-        Ok(Reply::read(response, deadline, decoded).await?.into_value())
+        let response = client.exchange_whole(draft, &self.options, deadline).await?;
+        Ok(Reply::read(response, decoded)?.into_value())
     }
 
     /// The request that asks where to send the bytes.

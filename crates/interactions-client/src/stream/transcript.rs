@@ -17,9 +17,16 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    pub(super) fn push(&mut self, event: &StreamEvent) {
-        if self.begun && matches!(event, StreamEvent::Created(_)) {
+    /// What follows belongs to another interaction.
+    pub(super) fn begin_hop(&mut self) {
+        if std::mem::take(&mut self.begun) {
             self.hops.push(std::mem::take(&mut self.current).into_interaction());
+        }
+    }
+
+    pub(super) fn push(&mut self, event: &StreamEvent) {
+        if matches!(event, StreamEvent::Created(_)) {
+            self.begin_hop();
         }
         self.begun = true;
         if let Err(error) = self.current.push(event) {
