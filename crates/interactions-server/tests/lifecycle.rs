@@ -244,7 +244,9 @@ async fn a_quick_run_is_stored_in_one_write_and_a_slow_one_before_anybody_waits(
     config.data_dir = Some(dir.clone());
     let server = Server::builder(config).store(store).build().await.unwrap();
     let server = Harness::around(server, dir);
-    let quick = server.client.create(CreateInteraction::new("scripted", "hi")).await.unwrap();
+    // Continuation would fill in what only the client knows.
+    let quick = server.client.create(CreateInteraction::new("scripted", "hi"));
+    let quick = quick.automatic_continuation(false).await.unwrap();
     assert_eq!(std::mem::take(&mut *writes.lock().unwrap()), ["insert"]);
     let mut read = server.client.get(&quick.id).await.unwrap();
     assert_eq!(read.steps.remove(0), interactions_types::Step::user_text("hi"));
