@@ -67,3 +67,8 @@ pub use tool::{Tool, ToolContext, ToolError};
 
 #[doc(no_inline)]
 pub use schemars;
+
+/// The README's program, compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
