@@ -1,5 +1,7 @@
 //! The subcommands, one file each; those that only talk to a server share one.
 
 pub(crate) mod agent;
+pub(crate) mod backup;
+pub(crate) mod keys;
 pub(crate) mod remote;
 pub(crate) mod serve;

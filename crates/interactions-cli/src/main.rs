@@ -7,6 +7,7 @@ mod live_run;
 mod models;
 mod output;
 mod paint;
+mod place;
 mod steps;
 mod tools;
 
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{agent, remote, serve};
+use commands::{agent, backup, keys, remote, serve};
 
 /// The Interactions API at both ends of the wire.
 #[derive(Debug, Parser)]
@@ -40,6 +41,10 @@ enum Command {
     Delete(remote::Delete),
     /// List stored interactions, newest first.
     List(remote::List),
+    /// Make, list and revoke the keys that callers prove themselves with.
+    Keys(keys::Keys),
+    /// Copy the database into a new file while servers go on using it.
+    Backup(backup::Backup),
 }
 
 #[tokio::main]
@@ -52,6 +57,8 @@ async fn main() -> ExitCode {
         Command::Cancel(cancel) => cancel.run().await,
         Command::Delete(delete) => delete.run().await,
         Command::List(list) => list.run().await,
+        Command::Keys(keys) => keys.run().await,
+        Command::Backup(backup) => backup.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

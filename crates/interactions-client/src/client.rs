@@ -1,5 +1,6 @@
 //! The client: where to send calls, as whom, over which transport.
 
+#[cfg(feature = "reqwest")]
 use std::env;
 use std::fmt;
 use std::sync::Arc;

@@ -1,8 +1,10 @@
 //! What a server is told: file, environment, code.
 
+mod database;
 mod duration;
 mod environment;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,6 +56,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// How runs survive the process.
     pub background: BackgroundConfig,
+    /// How the server stops.
+    pub shutdown: ShutdownConfig,
     /// What A2A cards advertise.
     pub a2a: A2aConfig,
     /// How secrets are kept.
@@ -76,6 +80,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             retention: RetentionConfig::default(),
             background: BackgroundConfig::default(),
+            shutdown: ShutdownConfig::default(),
             a2a: A2aConfig::default(),
             secrets: SecretsConfig::default(),
             takes_over: true,
@@ -291,6 +296,16 @@ pub struct LimitsConfig {
     pub chain_depth: u32,
     /// How many interactions one tenant may run at a time.
     pub concurrent_runs: usize,
+    /// How many requests one tenant may make in a minute; 0 is no limit.
+    pub requests_per_minute: u32,
+    /// How many steps the input of one request may have.
+    pub input_steps: usize,
+    /// How deep the JSON of a request may be nested; at most 64.
+    pub json_depth: usize,
+    /// The largest result of a tool of an MCP server, in bytes; a larger one is an error for the model.
+    pub tool_result_bytes: usize,
+    /// The largest piece that a model's server may send at once, in bytes.
+    pub event_bytes: usize,
 }
 
 impl Default for LimitsConfig {
@@ -300,6 +315,11 @@ impl Default for LimitsConfig {
             tool_rounds: 32,
             chain_depth: 1000,
             concurrent_runs: 256,
+            requests_per_minute: 0,
+            input_steps: 10_000,
+            json_depth: 64,
+            tool_result_bytes: 4 * 1024 * 1024,
+            event_bytes: 64 * 1024 * 1024,
         }
     }
 }
@@ -312,11 +332,22 @@ pub struct RetentionConfig {
     /// From creation to erasure, for example `55d`.
     #[serde(deserialize_with = "duration::read")]
     pub default: Duration,
+    /// The same for single tenants, where it differs.
+    #[serde(deserialize_with = "duration::read_map")]
+    pub tenants: BTreeMap<String, Duration>,
+}
+
+impl RetentionConfig {
+    /// How long a tenant's interactions are kept.
+    #[must_use]
+    pub fn of(&self, tenant: &str) -> Duration {
+        self.tenants.get(tenant).copied().unwrap_or(self.default)
+    }
 }
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { default: Duration::from_hours(55 * 24) }
+        Self { default: Duration::from_hours(55 * 24), tenants: BTreeMap::new() }
     }
 }
 
@@ -333,6 +364,23 @@ pub struct BackgroundConfig {
 impl Default for BackgroundConfig {
     fn default() -> Self {
         Self { lease: Duration::from_secs(30) }
+    }
+}
+
+/// How the server stops when it is told to.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ShutdownConfig {
+    /// How long running interactions may go on before they are left to another process,
+    /// for example `10s`.
+    #[serde(deserialize_with = "duration::read")]
+    pub patience: Duration,
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self { patience: Duration::from_secs(10) }
     }
 }
 

@@ -10,6 +10,7 @@ mod history;
 mod journal;
 mod keeper;
 mod nesting;
+mod observation;
 mod place;
 mod run;
 mod toolbox;
@@ -25,16 +26,19 @@ use interactions_types::{CreateInteraction, Interaction, InteractionId, Status};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::clock;
 use crate::config::Config;
 use crate::error::Refusal;
+use crate::metrics::Metrics;
 use crate::model::{Registry, Transient};
 use crate::secrets::{Vault, random};
 use crate::store::{Chunk, Lease, NewInteraction, Record, Store, Turn};
 use admission::Plan;
 use feed::Feeds;
 use journal::{Birth, Journal, Sink};
+use observation::Observation;
 use place::{Active, Place};
 
 pub(crate) use feed::{Following, event_seq};
@@ -55,6 +59,7 @@ pub(crate) struct Engine {
     /// Guarded: the way to addresses that callers choose.
     egress: SharedTransport,
     feeds: Feeds,
+    metrics: Arc<Metrics>,
     /// Who this process is in leases.
     owner: String,
     active: Mutex<HashMap<InteractionId, Active>>,
@@ -111,6 +116,7 @@ impl Engine {
             vault,
             egress,
             feeds: Feeds::default(),
+            metrics: Arc::new(Metrics::new()),
             owner: new_id("node_"),
             active: Mutex::default(),
             tenants: Mutex::default(),
@@ -127,6 +133,10 @@ impl Engine {
 
     pub(crate) fn models(&self) -> &Registry {
         &self.models
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Admits a request and starts its run.
@@ -159,7 +169,7 @@ impl Engine {
                 self.config.background.lease,
             );
             new.secrets = secrets;
-            new.expires = Some(now.saturating_add(millis(self.config.retention.default)));
+            new.expires = Some(now.saturating_add(millis(self.config.retention.of(tenant))));
             let (told, stored) = oneshot::channel();
             birth = Some(stored);
             let unborn = Birth { new, born: place.born(), told };
@@ -200,8 +210,11 @@ impl Engine {
         let (sender, end) = oneshot::channel();
         let engine = Arc::clone(self);
         let guard = control.cancel.clone().drop_guard();
+        let observation = Observation::begin(&self.metrics, &beginning.id, &plan.request);
         self.tasks.spawn(async move {
-            let finished = run::run(&engine, plan, journal, beginning, control).await;
+            let run = run::run(&engine, plan, journal, beginning, control);
+            let finished = run.instrument(observation.span()).await;
+            observation.ended(finished.as_ref());
             drop(place);
             drop(permit);
             if let Some(finished) = finished {
@@ -259,6 +272,11 @@ impl Engine {
         self.store.status(tenant, id).await?.ok_or_else(|| unknown(id))
     }
 
+    /// Whether it was told to stop.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
     /// Follows the events of a stored interaction after number `seq`.
     pub(crate) fn follow(
         self: &Arc<Self>,
@@ -269,8 +287,9 @@ impl Engine {
         Following::new(Arc::clone(self), tenant.to_owned(), id.clone(), seq)
     }
 
-    /// Lets runs end for `patience`, then lets go of the rest so that another process can take them over.
-    pub(crate) async fn drain(&self, patience: Duration) {
+    /// Lets runs end for a while, then lets go of the rest so that another process can take them over.
+    pub(crate) async fn drain(&self) {
+        let patience = self.config.shutdown.patience;
         self.closing.cancel();
         self.tasks.close();
         if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
@@ -293,13 +312,9 @@ impl Engine {
                 tenants.entry(tenant.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(limit))),
             )
         };
-        semaphore.try_acquire_owned().map(Some).map_err(|_| Refusal {
-            retry_after: Some(Duration::from_secs(1)),
-            ..Refusal::new(
-                http::StatusCode::TOO_MANY_REQUESTS,
-                "too_many_requests",
-                format!("{limit} interactions are running already; wait for one to end"),
-            )
+        semaphore.try_acquire_owned().map(Some).map_err(|_| {
+            let message = format!("{limit} interactions are running already; wait for one to end");
+            Refusal::too_many(message, Duration::from_secs(1))
         })
     }
 

@@ -71,6 +71,11 @@ impl Refusal {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", message)
     }
 
+    pub(crate) fn too_many(message: impl Into<String>, wait: Duration) -> Self {
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message);
+        Self { retry_after: Some(wait), ..refusal }
+    }
+
     pub(crate) fn api_error(&self) -> ApiError {
         ApiError::new().code(self.code).message(self.message.clone())
     }

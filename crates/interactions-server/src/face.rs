@@ -5,34 +5,39 @@ mod answer;
 mod create;
 mod extract;
 mod keys;
+mod pace;
 mod read;
 mod stream;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::engine::Engine;
 use crate::error::Refusal;
 pub(crate) use keys::Keys;
+use pace::Pace;
 
 /// What handlers share.
 #[derive(Clone, Debug)]
 struct Face {
     engine: Arc<Engine>,
     keys: Arc<Keys>,
+    pace: Arc<Pace>,
 }
 
 /// The whole face: the API under every prefix that clients use, and two signs of life.
 pub(crate) fn router(engine: Arc<Engine>, keys: Arc<Keys>) -> Router {
-    let face = Face { engine, keys };
+    let pace = Arc::new(Pace::new(engine.config.limits.requests_per_minute));
+    let face = Face { engine, keys, pace };
     let api = Router::new()
         .route("/interactions", post(create::create).get(read::list))
         .route("/interactions/{id}", get(read::get).delete(read::delete).post(read::colon_verb))
@@ -47,12 +52,16 @@ pub(crate) fn router(engine: Arc<Engine>, keys: Arc<Keys>) -> Router {
         .nest("/v1beta1/projects/{project}/locations/{location}", api)
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .fallback(nothing_here)
-        .layer(middleware::from_fn(log))
+        .layer(middleware::from_fn_with_state(face.clone(), watch))
         .with_state(face)
 }
 
 async fn ready(State(face): State<Face>) -> Response {
+    if face.engine.is_closing() {
+        return Refusal::unavailable("the server is stopping").into_response();
+    }
     match face.engine.store.ping().await {
         Ok(()) => Json(json!({"status": "ready"})).into_response(),
         Err(error) => Refusal::from(error).into_response(),
@@ -73,11 +82,28 @@ async fn wrong_method(request: Request) -> Response {
     .into_response()
 }
 
-/// One line per request; never its query, where a key may stand.
-async fn log(request: Request, next: Next) -> Response {
+async fn metrics(State(face): State<Face>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], face.engine.metrics().text()).into_response()
+}
+
+/// Counts requests and writes one line for each; never its query, where a key may stand.
+async fn watch(State(face): State<Face>, request: Request, next: Next) -> Response {
     let (method, path, began) =
         (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+    // Ids are no labels: there are too many of them.
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
-    tracing::info!(%method, path, status = response.status().as_u16(), elapsed = ?began.elapsed(), "request");
+    let (status, took) = (response.status().as_u16(), began.elapsed());
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    face.engine.metrics().request(known(&method), route, status, took);
+    tracing::info!(%method, path, status, elapsed = ?took, "request");
     response
+}
+
+/// The method, unless somebody invented it: labels must stay few.
+fn known(method: &Method) -> &str {
+    let common =
+        [Method::GET, Method::POST, Method::DELETE, Method::PATCH, Method::PUT, Method::HEAD];
+    if common.contains(method) { method.as_str() } else { "other" }
 }

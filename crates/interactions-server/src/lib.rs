@@ -36,6 +36,7 @@ mod config;
 mod engine;
 mod error;
 mod face;
+mod metrics;
 mod secrets;
 mod server;
 
@@ -44,7 +45,7 @@ pub mod store;
 
 pub use config::{
     A2aConfig, Adapter, AgentConfig, AuthConfig, BackgroundConfig, Config, EgressConfig, KeyConfig,
-    LimitsConfig, ModelConfig, RetentionConfig, SecretsConfig,
+    LimitsConfig, ModelConfig, RetentionConfig, SecretsConfig, ShutdownConfig,
 };
 pub use error::{ServeError, StartError};
 pub use server::{Server, ServerBuilder};

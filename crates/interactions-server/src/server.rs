@@ -1,7 +1,6 @@
 //! The server as a whole: put together from a configuration, embedded or serving.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +15,7 @@ use crate::error::{ServeError, StartError};
 use crate::face::{self, Keys};
 use crate::model::{Model, Registry};
 use crate::secrets::Vault;
-use crate::store::{SqliteStore, Store};
-
-/// How long runs may go on after the server was told to stop.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::store::{self, Store};
 
 /// A server of the Interactions API.
 ///
@@ -60,7 +56,8 @@ impl Server {
         Ok(listener)
     }
 
-    /// Serves until `shutdown` completes, then lets runs end for ten seconds and hands over the rest.
+    /// Serves until `shutdown` completes, then lets runs end for as long as the configuration says
+    /// and hands over the rest.
     ///
     /// # Errors
     /// [`ServeError`] when connections can no longer be accepted.
@@ -84,20 +81,20 @@ impl Server {
         stop.cancel();
         // Connections go on being served while their runs end.
         let drained = async {
-            self.engine.drain(PATIENCE).await;
+            self.engine.drain().await;
             tokio::time::sleep(Duration::from_secs(2)).await;
         };
         tokio::select! {
-            ended = &mut serving => { ended.map_err(ServeError)?; self.engine.drain(PATIENCE).await; }
+            ended = &mut serving => { ended.map_err(ServeError)?; self.engine.drain().await; }
             () = drained => {}
         }
         self.engine.store.close().await;
         Ok(())
     }
 
-    /// Stops: lets runs end for ten seconds, hands over the rest, closes the store.
+    /// Stops: lets runs end for a while, hands over the rest, closes the store.
     pub async fn close(&self) {
-        self.engine.drain(PATIENCE).await;
+        self.engine.drain().await;
         self.engine.store.close().await;
     }
 
@@ -136,8 +133,7 @@ impl ServerBuilder {
     /// [`StartError`], which says what to change.
     pub async fn build(self) -> Result<Server, StartError> {
         let config = self.config;
-        let keys = Keys::new(&config.auth)?;
-        let mut models = Registry::new(&config.models)?;
+        let mut models = Registry::new(&config.models, config.limits.event_bytes)?;
         for (pattern, model) in self.models {
             models.add(pattern, model);
         }
@@ -152,27 +148,16 @@ impl ServerBuilder {
         let guard = Guard::new(&config.egress.allow)
             .map_err(|error| StartError::new(format!("`egress.allow`: {error}")))?;
         let egress = guard.transport().map_err(|error| StartError::new(error.to_string()))?;
-        let database = database(&config)?;
-        let store: Arc<dyn Store> = match self.store {
+        let store = match self.store {
             Some(store) => store,
-            None => Arc::new(SqliteStore::open(&database).await?),
+            None => store::open(&config).await?,
         };
+        let keys = Keys::open(&config.auth, Arc::clone(&store)).await?;
         let vault = match &config.secrets.key_env {
             Some(name) => Vault::from_env(name)?,
-            None => Vault::from_file(&database.with_extension("key"))?,
+            None => Vault::from_file(&config.key_file()?)?,
         };
         let engine = Engine::new(config, store, models, vault, egress);
         Ok(Server { engine, keys: Arc::new(keys) })
-    }
-}
-
-/// The database's file.
-fn database(config: &Config) -> Result<PathBuf, StartError> {
-    match (&config.database, &config.data_dir) {
-        (Some(url), _) => crate::store::sqlite_path(url).ok_or_else(|| {
-            StartError::new(format!("the database `{url}` cannot be used: this version stores in SQLite, write sqlite://FILE"))
-        }),
-        (None, Some(dir)) => Ok(dir.join("interactions.db")),
-        (None, None) => Err(StartError::new("there is no place to store interactions: set `database` or `data_dir`")),
     }
 }

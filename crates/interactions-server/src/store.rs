@@ -1,28 +1,40 @@
 //! Where interactions live: one trait, implemented for SQLite.
 
+mod keys;
 mod record;
 mod sqlite;
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use interactions_types::{InteractionId, Status};
 
+pub use keys::{KeyRecord, KeyStore, digest};
 pub use record::{
     Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Progress, Record,
     Summary, Turn,
 };
 pub use sqlite::SqliteStore;
-pub(crate) use sqlite::sqlite_path;
+
+use crate::{Config, StartError};
+
+/// Opens the store that a configuration names.
+///
+/// # Errors
+/// [`StartError`] when none is named, or when it cannot be opened.
+pub async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    Ok(Arc::new(SqliteStore::open(&config.database_file()?).await?))
+}
 
 /// Durable storage of interactions and their event logs.
 ///
 /// Every write of a run is fenced by its [`Lease`]: a node that lost its lease can write nothing more.
 /// Every read and write on behalf of a caller is scoped by the caller's tenant.
 #[async_trait]
-pub trait Store: fmt::Debug + Send + Sync + 'static {
+pub trait Store: KeyStore + fmt::Debug + Send + Sync + 'static {
     /// Adds an interaction with its first events: running and leased to its creator,
     /// or over already when its end is known.
     async fn insert(

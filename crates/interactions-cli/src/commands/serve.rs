@@ -1,48 +1,30 @@
 //! `interactions serve`: the API on a socket.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 
 use clap::Args;
-use interactions_server::{Config, Server};
+use interactions_server::Server;
 use tracing_subscriber::EnvFilter;
 
-use crate::data_dir::data_dir;
 use crate::failure::Failure;
+use crate::place::Place;
 
 /// Serve the API, for any model, with history in a database.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The configuration file; without one, models are found in the environment.
-    #[arg(long, value_name = "FILE", env = "INTERACTIONS_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// The address to listen on; port 0 picks a free one [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// The database, as sqlite://FILE [default: interactions.db in the data directory].
-    #[arg(long, value_name = "URL")]
-    database: Option<String>,
-    /// The directory for files [default: the platform's user data directory].
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
 }
 
 impl Serve {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         log_to_stderr();
-        let mut config = match &self.config {
-            Some(path) => Config::load(path)?,
-            None => Config::from_environment(),
-        };
+        let mut config = self.place.configuration()?;
         if let Some(listen) = self.listen {
             config.listen = listen;
-        }
-        if self.database.is_some() {
-            config.database = self.database;
-        }
-        // Asked for only when something goes there, so that a named database needs no home directory.
-        if config.database.is_none() || self.data_dir.is_some() {
-            config.data_dir = Some(data_dir(self.data_dir.or(config.data_dir))?);
         }
         let server = Server::builder(config).build().await?;
         let listener = server.bind().await?;

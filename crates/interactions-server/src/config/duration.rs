@@ -1,5 +1,6 @@
 //! Durations as people write them: `30s`, `15m`, `12h`, `55d`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error};
@@ -11,6 +12,22 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
             "`{text}` is not a duration; write for example 30s, 15m, 12h or 55d"
         ))
     })
+}
+
+pub(super) fn read_map<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Duration>, D::Error> {
+    /// One value, so that a fault in it names its key.
+    struct Written(Duration);
+
+    impl<'de> Deserialize<'de> for Written {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            read(deserializer).map(Self)
+        }
+    }
+
+    let map = BTreeMap::<String, Written>::deserialize(deserializer)?;
+    Ok(map.into_iter().map(|(name, Written(duration))| (name, duration)).collect())
 }
 
 fn parse(text: &str) -> Option<Duration> {

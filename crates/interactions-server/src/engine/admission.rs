@@ -53,6 +53,7 @@ impl Engine {
         mut request: CreateInteraction,
     ) -> Result<Plan, Refusal> {
         let input = normalised(&mut request);
+        check_length(&input, self.config.limits.input_steps)?;
         check_model_coverage(&request)?;
         check_rules(&request, &input)?;
         let mut plan = self.plan(request, input)?;
@@ -189,6 +190,15 @@ fn lifted(step: Step) -> Vec<Step> {
         }
     }
     lifted
+}
+
+fn check_length(input: &[Step], limit: usize) -> Result<(), Refusal> {
+    match input.len() {
+        steps if steps > limit => Err(Refusal::invalid(format!(
+            "`input` has {steps} steps, more than the {limit} that this server allows"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses what this server does not know: strictly everywhere but inside the input,

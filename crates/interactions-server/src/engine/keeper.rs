@@ -85,7 +85,10 @@ pub(super) async fn expire(engine: Arc<Engine>) {
     while wait(&engine, SWEEP, true).await {
         match engine.store.expire(clock::now()).await {
             Ok(0) => {}
-            Ok(count) => tracing::info!(count, "erased interactions whose time was over"),
+            Ok(count) => {
+                engine.metrics.expired(count);
+                tracing::info!(count, "erased interactions whose time was over");
+            }
             Err(error) => tracing::warn!(%error, "cannot erase interactions whose time is over"),
         }
     }
@@ -138,6 +141,7 @@ impl Engine {
             |record| Progress::new(record.usage.clone(), record.errors.clone()),
         );
         tracing::info!(id = %lease.id, attempt = lease.attempt, "taking over a run");
+        self.metrics.run_taken_over();
         let why = match self.revive(claim).await {
             Ok(()) => return,
             Err(Obstacle::Passing(why)) => why,

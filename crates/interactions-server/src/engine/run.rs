@@ -17,7 +17,7 @@ use super::admission::Plan;
 use super::journal::{Halted, Journal};
 use super::nesting::{DEEPEST, Nesting};
 use super::toolbox::{Route, Toolbox};
-use super::{Control, Engine, Finished, history, named, new_id};
+use super::{Control, Engine, Finished, history, named, new_id, observation};
 use crate::clock;
 use crate::model::{Finish, ModelError, ModelEvent, ModelStream, Transient, Turn};
 use crate::store::{Ending, Progress};
@@ -134,8 +134,12 @@ impl Run<'_> {
         if self.plan.resumed.as_ref().is_some_and(|resumed| resumed.cancel_requested) {
             return Err(Stop::Cancelled);
         }
-        let opening =
-            Toolbox::open(&self.plan.tools, self.plan.allowed.as_deref(), &self.engine.egress);
+        let opening = Toolbox::open(
+            &self.plan.tools,
+            self.plan.allowed.as_deref(),
+            &self.engine.egress,
+            self.engine.config.limits.tool_result_bytes,
+        );
         self.toolbox = unhurried(&mut self.journal, &self.control, opening).await?;
         for fault in self.toolbox.faults() {
             // An earlier attempt may have met with it too.
@@ -356,11 +360,11 @@ impl Run<'_> {
 
     /// Runs tools of MCP servers side by side and writes their results in the order of the calls.
     async fn carry_out(&mut self, calls: Vec<McpServerToolCall>) -> Result<(), Stop> {
-        let toolbox = &self.toolbox;
+        let (toolbox, metrics) = (&self.toolbox, self.engine.metrics());
         let mut results = stream::iter(calls)
             .map(|call| async move {
-                let output =
-                    toolbox.call(&call.server_name, &call.name, call.arguments.clone()).await;
+                let work = toolbox.call(&call.server_name, &call.name, call.arguments.clone());
+                let output = observation::tool(metrics, &call, work).await;
                 (call, output)
             })
             .buffered(PARALLEL_CALLS);

@@ -13,8 +13,6 @@ use crate::model::FunctionSpec;
 
 const CONNECT: Duration = Duration::from_secs(10);
 const CALL: Duration = Duration::from_secs(60);
-/// A result beyond this would only drown the model.
-const RESULT_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Who carries a function out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +34,8 @@ pub(super) struct Toolbox {
     /// MCP servers that could not be reached, and why.
     unreachable: Vec<(String, String)>,
     native: Vec<Tool>,
+    /// A result beyond this would only drown the model.
+    result_bytes: usize,
 }
 
 impl Toolbox {
@@ -44,8 +44,9 @@ impl Toolbox {
         tools: &[Tool],
         allowed: Option<&[String]>,
         egress: &SharedTransport,
+        result_bytes: usize,
     ) -> Self {
-        let mut toolbox = Self::default();
+        let mut toolbox = Self { result_bytes, ..Self::default() };
         for tool in tools {
             match tool {
                 Tool::Function(function) => {
@@ -66,9 +67,11 @@ impl Toolbox {
             Tool::McpServer(server) => Some(server),
             _ => None,
         });
-        for (server, reached) in
-            join_all(servers.map(|server| async move { (server, reach(server, egress).await) }))
-                .await
+        for (server, reached) in join_all(
+            servers
+                .map(|server| async move { (server, reach(server, egress, result_bytes).await) }),
+        )
+        .await
         {
             let name = server.name.clone().unwrap_or_default();
             match reached {
@@ -166,24 +169,32 @@ impl Toolbox {
         })
     }
 
-    /// Carries out a call of an MCP tool. Whatever goes wrong becomes text for the model.
-    pub(super) async fn call(&self, server: &str, tool: &str, arguments: JsonObject) -> ToolOutput {
+    /// Carries out a call of an MCP tool. What goes wrong is text for the model.
+    pub(super) async fn call(
+        &self,
+        server: &str,
+        tool: &str,
+        arguments: JsonObject,
+    ) -> Result<ToolOutput, String> {
         let Some(connection) = self.connections.get(server) else {
-            return format!("Error: the MCP server `{server}` is not available.").into();
+            return Err(format!("the MCP server `{server}` is not available."));
         };
         match connection.call(tool, arguments, CALL).await {
             Ok(reply) => {
                 let failed = reply.is_error;
                 let output = reply.into_output();
                 let size = serde_json::to_vec(&output).map_or(0, |json| json.len());
-                if size > RESULT_LIMIT {
-                    return format!("Error: the result of `{tool}` has {size} bytes, more than the {RESULT_LIMIT} allowed.").into();
+                if size > self.result_bytes {
+                    let limit = self.result_bytes;
+                    return Err(format!(
+                        "the result of `{tool}` has {size} bytes, more than the {limit} allowed."
+                    ));
                 }
-                if failed { format!("Error: {}", output.to_text()).into() } else { output }
+                if failed { Err(output.to_text()) } else { Ok(output) }
             }
             Err(error) => {
                 tracing::warn!(%error, server, tool, "a tool call failed");
-                format!("Error: {error}").into()
+                Err(error.to_string())
             }
         }
     }
@@ -197,10 +208,11 @@ impl Toolbox {
 async fn reach(
     server: &McpServer,
     egress: &SharedTransport,
+    result_bytes: usize,
 ) -> Result<(Connection, Vec<(FunctionSpec, bool)>), McpError> {
     let mut endpoint = McpEndpoint::http(server.url.as_deref().unwrap_or_default())?
         .name(server.name.clone().unwrap_or_default())
-        .reply_limit(RESULT_LIMIT);
+        .reply_limit(result_bytes);
     for (name, value) in server.headers.iter().flatten() {
         endpoint = endpoint.header(name, value)?;
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::keys::Tenant;
 use super::{Face, stream};
+use crate::LimitsConfig;
 use crate::engine::{DEEPEST_REQUEST, Finished, Nesting};
 use crate::error::Refusal;
 use crate::model::Transient;
@@ -20,13 +21,14 @@ pub(super) async fn create(
     Extension(Tenant(tenant)): Extension<Tenant>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let request = read(request, face.engine.config.limits.body_bytes).await?;
+    let request = read(request, &face.engine.config.limits).await?;
     let (streams, background) = (request.stream == Some(true), request.background == Some(true));
     let started = face.engine.create(&tenant, request, streams).await?;
     if streams {
+        let reader = face.engine.metrics().reader();
         return Ok(match started.live {
-            Some(live) => stream::live(live, started.guard),
-            None => stream::follow(face.engine.follow(&tenant, &started.id, 0)),
+            Some(live) => stream::live(live, started.guard, reader),
+            None => stream::follow(face.engine.follow(&tenant, &started.id, 0), reader),
         });
     }
     if background {
@@ -44,7 +46,8 @@ pub(super) async fn create(
     }
 }
 
-async fn read(request: Request, limit: usize) -> Result<CreateInteraction, Refusal> {
+async fn read(request: Request, limits: &LimitsConfig) -> Result<CreateInteraction, Refusal> {
+    let limit = limits.body_bytes;
     let bytes = body::to_bytes(request.into_body(), limit).await.map_err(|error| {
         // The only error beyond a broken connection, which nobody reads the answer of.
         tracing::debug!(%error, "a body was not read");
@@ -57,23 +60,21 @@ async fn read(request: Request, limit: usize) -> Result<CreateInteraction, Refus
     if bytes.is_empty() {
         return Err(Refusal::invalid("the request has no body; send a JSON object"));
     }
-    check_nesting(&bytes)?;
+    check_nesting(&bytes, limits.json_depth.min(DEEPEST_REQUEST))?;
     decode(&bytes)
         .map_err(|error| Refusal::invalid(format!("the request body cannot be read: {error}")))
 }
 
 /// Refuses what is nested so deeply that nobody could read it back, a few levels further down.
-fn check_nesting(json: &[u8]) -> Result<(), Refusal> {
+fn check_nesting(json: &[u8], limit: usize) -> Result<(), Refusal> {
     let Ok(text) = std::str::from_utf8(json) else { return Ok(()) };
-    if Nesting::of(text) <= DEEPEST_REQUEST {
+    if Nesting::of(text) <= limit {
         return Ok(());
     }
     let fields: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
-    let deep = fields.iter().find(|(_, value)| Nesting::of(&value.to_string()) >= DEEPEST_REQUEST);
+    let deep = fields.iter().find(|(_, value)| Nesting::of(&value.to_string()) >= limit);
     let place = deep.map_or_else(|| "the request".to_owned(), |(field, _)| format!("`{field}`"));
-    Err(Refusal::invalid(format!(
-        "{place} is nested more deeply than the {DEEPEST_REQUEST} levels allowed"
-    )))
+    Err(Refusal::invalid(format!("{place} is nested more deeply than the {limit} levels allowed")))
 }
 
 /// A plain create answers with the interaction, unless what failed may soon work:

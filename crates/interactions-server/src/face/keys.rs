@@ -1,28 +1,44 @@
 //! Who calls: keys and the tenants they belong to.
 
+use std::collections::HashMap;
 use std::env;
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use tokio::sync::Mutex;
 use url::form_urlencoded;
 
 use super::Face;
 use crate::config::AuthConfig;
 use crate::error::{Refusal, StartError};
+use crate::store::{Store, StoreError, digest};
 
 /// The tenant of a server without keys.
 const EVERYONE: &str = "default";
 
-/// The keys of a server.
-pub(crate) struct Keys(Vec<(String, String)>);
+/// How long the stored keys are believed before they are read again: so soon a key is revoked.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The keys of a server: those of its configuration, and those in its store.
+pub(crate) struct Keys {
+    store: Arc<dyn Store>,
+    /// Tenants by what their keys hash to. The look-up takes the time that a hash takes,
+    /// which tells nothing about the key.
+    configured: HashMap<String, String>,
+    stored: RwLock<HashMap<String, String>>,
+    /// When the stored ones were read; held by whoever reads them anew.
+    read: Mutex<Instant>,
+}
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.0.len())
+        f.write_str("Keys(..)")
     }
 }
 
@@ -31,47 +47,72 @@ impl fmt::Debug for Keys {
 pub(super) struct Tenant(pub(super) String);
 
 impl Keys {
-    pub(crate) fn new(config: &AuthConfig) -> Result<Self, StartError> {
-        let keys = config.keys.iter().enumerate().map(|(index, entry)| {
-            let place = format!("`auth.keys[{index}]`");
-            let key = match (&entry.key, &entry.key_env) {
-                (Some(key), None) => key.clone(),
-                (None, Some(name)) => env::var(name).map_err(|_| {
-                    StartError::new(format!("{place} names {name}, which is not set"))
-                })?,
-                _ => return Err(StartError::new(format!("{place} needs either key or key_env"))),
-            };
-            if key.trim().is_empty() || entry.tenant.is_empty() {
-                return Err(StartError::new(format!(
-                    "{place}: neither the key nor the tenant may be empty"
-                )));
-            }
-            Ok((key, entry.tenant.clone()))
-        });
-        keys.collect::<Result<_, _>>().map(Self)
+    pub(crate) async fn open(
+        config: &AuthConfig,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, StartError> {
+        let configured = configured(config)?;
+        let stored = stored(store.as_ref()).await.map_err(|error| {
+            StartError::new(format!("the keys in the database cannot be read: {error}"))
+        })?;
+        let (stored, read) = (RwLock::new(stored), Mutex::new(Instant::now()));
+        Ok(Self { store, configured, stored, read })
     }
 
     /// Whether everyone may call.
     pub(crate) fn is_open(&self) -> bool {
-        self.0.is_empty()
+        self.configured.is_empty()
+            && self.stored.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    fn tenant(&self, given: &str) -> Option<&str> {
-        // Every key is compared in full, so that time tells nothing about them.
-        let mut found = None;
-        for (key, tenant) in &self.0 {
-            if same(key.as_bytes(), given.as_bytes()) {
-                found = Some(tenant.as_str());
-            }
+    fn tenant(&self, given: &str) -> Option<String> {
+        let digest = digest(given);
+        self.configured.get(&digest).cloned().or_else(|| {
+            self.stored.read().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned()
+        })
+    }
+
+    /// Reads the stored keys again if that was long ago; one request does so for all.
+    async fn refresh(&self) {
+        let Ok(mut read) = self.read.try_lock() else { return };
+        if read.elapsed() < FRESH {
+            return;
         }
-        found
+        *read = Instant::now();
+        match stored(self.store.as_ref()).await {
+            // A server that has once asked for keys does not open by losing the last one.
+            Ok(keys) if keys.is_empty() && !self.is_open() && self.configured.is_empty() => {
+                let nobody = HashMap::from([(String::new(), String::new())]);
+                *self.stored.write().unwrap_or_else(PoisonError::into_inner) = nobody;
+            }
+            Ok(keys) => *self.stored.write().unwrap_or_else(PoisonError::into_inner) = keys,
+            Err(error) => tracing::warn!(%error, "keys cannot be read; the former ones hold"),
+        }
     }
 }
 
-/// Compares in a time that depends on the lengths only.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let differences = one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b));
-    std::hint::black_box(differences) == 0 && one.len() == other.len()
+fn configured(config: &AuthConfig) -> Result<HashMap<String, String>, StartError> {
+    let keys = config.keys.iter().enumerate().map(|(index, entry)| {
+        let place = format!("`auth.keys[{index}]`");
+        let key = match (&entry.key, &entry.key_env) {
+            (Some(key), None) => key.clone(),
+            (None, Some(name)) => env::var(name)
+                .map_err(|_| StartError::new(format!("{place} names {name}, which is not set")))?,
+            _ => return Err(StartError::new(format!("{place} needs either key or key_env"))),
+        };
+        if key.trim().is_empty() || entry.tenant.is_empty() {
+            return Err(StartError::new(format!(
+                "{place}: neither the key nor the tenant may be empty"
+            )));
+        }
+        Ok((digest(&key), entry.tenant.clone()))
+    });
+    keys.collect()
+}
+
+async fn stored(store: &dyn Store) -> Result<HashMap<String, String>, StoreError> {
+    let keys = store.keys().await?;
+    Ok(keys.into_iter().map(|key| (key.digest, key.tenant)).collect())
 }
 
 /// Lets a request in with its tenant, or turns it away.
@@ -80,6 +121,7 @@ pub(super) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
+    face.keys.refresh().await;
     let tenant = if face.keys.is_open() {
         EVERYONE.to_owned()
     } else {
@@ -93,10 +135,17 @@ pub(super) async fn authenticate(
             return refuse("an API key is required: send it as x-goog-api-key");
         };
         match face.keys.tenant(&given) {
-            Some(tenant) => tenant.to_owned(),
+            Some(tenant) => tenant,
             None => return refuse("the API key is not valid"),
         }
     };
+    if let Err(wait) = face.pace.admit(&tenant) {
+        return Refusal::too_many(
+            format!("more than {} requests in a minute", face.pace.per_minute()),
+            wait,
+        )
+        .into_response();
+    }
     request.extensions_mut().insert(Tenant(tenant));
     next.run(request).await
 }
@@ -124,18 +173,53 @@ fn given_key(request: &Request) -> Option<String> {
 mod tests {
     use super::*;
     use crate::KeyConfig;
+    use crate::store::{KeyRecord, KeyStore, SqliteStore};
 
-    #[test]
-    fn keys_belong_to_tenants() {
+    async fn open(config: &AuthConfig) -> (Keys, SqliteStore, std::path::PathBuf) {
+        let dir = env::temp_dir().join(format!("interactions-keys-{}", std::process::id()));
+        let file = dir.join(format!("{:p}.db", &raw const *config));
+        let store = SqliteStore::open(&file).await.unwrap();
+        (Keys::open(config, Arc::new(store.clone())).await.unwrap(), store, file)
+    }
+
+    #[tokio::test]
+    async fn keys_belong_to_tenants() {
         let mut config =
             AuthConfig { keys: vec![KeyConfig::new("alpha", "a"), KeyConfig::new("beta", "b")] };
-        let keys = Keys::new(&config).unwrap();
-        assert_eq!(keys.tenant("alpha"), Some("a"));
-        assert_eq!(keys.tenant("beta"), Some("b"));
+        let (keys, store, file) = open(&config).await;
+        assert_eq!(keys.tenant("alpha").as_deref(), Some("a"));
+        assert_eq!(keys.tenant("beta").as_deref(), Some("b"));
         for wrong in ["", "alph", "alphaa", "Alpha"] {
             assert_eq!(keys.tenant(wrong), None, "{wrong}");
         }
         config.keys[1].key = None;
-        assert!(Keys::new(&config).unwrap_err().to_string().contains("auth.keys[1]"));
+        let broken = Keys::open(&config, Arc::new(store)).await.unwrap_err();
+        assert!(broken.to_string().contains("auth.keys[1]"));
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn stored_keys_come_and_go_while_the_server_runs() {
+        let config = AuthConfig::default();
+        let (keys, store, file) = open(&config).await;
+        let later = async || {
+            let long_ago = Instant::now().checked_sub(FRESH).unwrap();
+            *keys.read.lock().await = long_ago;
+            keys.refresh().await;
+        };
+        assert!(keys.is_open());
+        let (secret, record) = KeyRecord::generate("a", "laptop").unwrap();
+        assert!(!format!("{record:?}").contains(&secret));
+        store.add_key(&record).await.unwrap();
+        later().await;
+        assert_eq!((keys.is_open(), keys.tenant(&secret).as_deref()), (false, Some("a")));
+        assert_eq!(keys.tenant(&record.digest), None, "what is stored opens nothing");
+
+        assert!(store.revoke_key(&record.id).await.unwrap());
+        assert!(!store.revoke_key(&record.id).await.unwrap());
+        later().await;
+        assert_eq!((keys.is_open(), keys.tenant(&secret)), (false, None));
+        assert_eq!(keys.tenant(""), None);
+        std::fs::remove_file(file).unwrap();
     }
 }

@@ -46,7 +46,8 @@ pub(super) async fn get(
         if !record.status.is_running() && seen == record.last_seq {
             return Ok(stream::ended());
         }
-        return Ok(stream::follow(face.engine.follow(&tenant, &id, seen)));
+        let reader = face.engine.metrics().reader();
+        return Ok(stream::follow(face.engine.follow(&tenant, &id, seen), reader));
     }
     let input = include_input.then(|| Input::Steps(record.input.clone()));
     let mut interaction = state(&face, record).await?;

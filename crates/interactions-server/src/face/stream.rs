@@ -15,6 +15,7 @@ use tokio_util::sync::DropGuard;
 
 use crate::engine::Following;
 use crate::error::Refusal;
+use crate::metrics::Reader;
 use crate::store::{Chunk, LoggedEvent};
 
 /// Idle streams say so this often, so that nothing on the way closes them.
@@ -24,8 +25,8 @@ const TOGETHER: usize = 64;
 const LAST: &str = "interaction.completed";
 
 /// The events of a stored interaction.
-pub(super) fn follow(events: Following) -> Response {
-    respond(events)
+pub(super) fn follow(events: Following, reader: Reader) -> Response {
+    respond(events, reader)
 }
 
 /// Nothing but the end, for a reader who has had all events.
@@ -34,17 +35,24 @@ pub(super) fn ended() -> Response {
 }
 
 /// The events of a run that is not stored; it is cancelled when the reader goes.
-pub(super) fn live(chunks: mpsc::Receiver<Arc<Chunk>>, guard: Option<DropGuard>) -> Response {
+pub(super) fn live(
+    chunks: mpsc::Receiver<Arc<Chunk>>,
+    guard: Option<DropGuard>,
+    reader: Reader,
+) -> Response {
     let events = stream::unfold((chunks, guard), |(mut chunks, guard)| async move {
         let chunk = chunks.recv().await?;
         Some((chunk, (chunks, guard)))
     })
     .flat_map(|chunk| stream::iter(chunk.events.clone().into_iter().map(Ok)));
-    respond(events)
+    respond(events, reader)
 }
 
-fn respond(events: impl Stream<Item = Result<LoggedEvent, Refusal>> + Send + 'static) -> Response {
-    respond_with(pieces(events))
+fn respond(
+    events: impl Stream<Item = Result<LoggedEvent, Refusal>> + Send + 'static,
+    reader: Reader,
+) -> Response {
+    respond_with(pieces(events, reader))
 }
 
 fn respond_with(body: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
@@ -59,13 +67,14 @@ fn respond_with(body: impl Stream<Item = Result<Bytes, Infallible>> + Send + 'st
 
 fn pieces(
     events: impl Stream<Item = Result<LoggedEvent, Refusal>> + Send + 'static,
+    reader: Reader,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
     let together = events.ready_chunks(TOGETHER).boxed();
-    stream::unfold(together, |mut events| async move {
+    stream::unfold((together, reader), |(mut events, reader)| async move {
         match tokio::time::timeout(KEEP_ALIVE, events.next()).await {
-            Err(_) => Some((Ok(Bytes::from_static(sse::KEEP_ALIVE.as_bytes())), events)),
+            Err(_) => Some((Ok(Bytes::from_static(sse::KEEP_ALIVE.as_bytes())), (events, reader))),
             Ok(None) => None,
-            Ok(Some(ready)) => Some((Ok(Bytes::from(frames(ready))), events)),
+            Ok(Some(ready)) => Some((Ok(Bytes::from(frames(ready))), (events, reader))),
         }
     })
 }

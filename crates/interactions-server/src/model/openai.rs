@@ -28,6 +28,7 @@ use reply::Translator;
 /// A large local model may read its prompt for minutes before the first byte.
 const FIRST_BYTE: Duration = Duration::from_secs(600);
 const IDLE: Duration = Duration::from_secs(300);
+/// How large one event or one whole reply may be, unless it is set.
 const REPLY_LIMIT: usize = 64 * 1024 * 1024;
 const ERROR_LIMIT: usize = 64 * 1024;
 
@@ -36,6 +37,7 @@ pub struct OpenAi {
     endpoint: Url,
     key: Option<HeaderValue>,
     transport: SharedTransport,
+    max_event_bytes: usize,
 }
 
 impl OpenAi {
@@ -56,7 +58,14 @@ impl OpenAi {
             value.set_sensitive(true);
             Some(value)
         });
-        Self { endpoint, key, transport }
+        Self { endpoint, key, transport, max_event_bytes: REPLY_LIMIT }
+    }
+
+    /// How large one event of a stream, or a reply that is none, may be; 64 MiB by default.
+    #[must_use]
+    pub fn max_event_bytes(mut self, bytes: usize) -> Self {
+        self.max_event_bytes = bytes;
+        self
     }
 
     fn host(&self) -> &str {
@@ -97,11 +106,11 @@ impl Model for OpenAi {
             .and_then(|kind| kind.to_str().ok())
             .unwrap_or_default();
         if kind.starts_with("text/event-stream") {
-            return Ok(events(model, response.into_body()));
+            return Ok(events(model, response.into_body(), self.max_event_bytes));
         }
         let whole = response
             .into_body()
-            .collect(REPLY_LIMIT)
+            .collect(self.max_event_bytes)
             .await
             .map_err(|error| unreachable(&model, &error))?;
         let reply: Value = serde_json::from_slice(&whole).map_err(|_| unintelligible(&model))?;
@@ -126,11 +135,11 @@ struct Reading {
     over: bool,
 }
 
-fn events(model: String, body: Body) -> ModelStream {
+fn events(model: String, body: Body, max_event_bytes: usize) -> ModelStream {
     let reading = Reading {
         model,
         body,
-        decoder: Decoder::new(),
+        decoder: Decoder::new().with_limit(max_event_bytes),
         translator: Translator::new(),
         ready: VecDeque::new(),
         over: false,

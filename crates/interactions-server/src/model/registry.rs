@@ -22,12 +22,13 @@ struct Entry {
 }
 
 impl Registry {
-    /// Makes every configured model, and `scripted` at the end.
-    pub(crate) fn new(configs: &[ModelConfig]) -> Result<Self, StartError> {
+    /// Makes every configured model, and `scripted` at the end. Their servers may send
+    /// `event_bytes` in one piece.
+    pub(crate) fn new(configs: &[ModelConfig], event_bytes: usize) -> Result<Self, StartError> {
         let mut registry = Self::default();
         let mut network = None;
         for config in configs {
-            let model = make(config, &mut network)
+            let model = make(config, event_bytes, &mut network)
                 .map_err(|error| StartError::new(format!("model `{}`: {error}", config.pattern)))?;
             registry.0.push(Entry {
                 pattern: config.pattern.clone(),
@@ -64,6 +65,7 @@ impl Registry {
 
 fn make(
     config: &ModelConfig,
+    event_bytes: usize,
     network: &mut Option<SharedTransport>,
 ) -> Result<Arc<dyn Model>, String> {
     let key = match (&config.api_key, &config.api_key_env) {
@@ -96,9 +98,10 @@ fn make(
         }
     };
     if config.adapter == Adapter::Openai {
-        return Ok(Arc::new(OpenAi::new(base, key, transport)));
+        return Ok(Arc::new(OpenAi::new(base, key, transport).max_event_bytes(event_bytes)));
     }
-    let mut client = Client::builder().base_url(base.as_str()).transport(transport);
+    let mut client =
+        Client::builder().base_url(base.as_str()).transport(transport).max_event_bytes(event_bytes);
     if let Some(key) = key {
         client = client.api_key(key);
     }
@@ -152,16 +155,16 @@ mod tests {
         prefixed.prefix = Some("openai/".to_owned());
         let mut fixed = ModelConfig::new("*", Adapter::Scripted);
         fixed.upstream_model = Some("qwen3".to_owned());
-        let registry = Registry::new(&[prefixed, fixed]).unwrap();
+        let registry = Registry::new(&[prefixed, fixed], 1024).unwrap();
         assert_eq!(registry.resolve("openai/gpt-5").unwrap().1, "gpt-5");
         assert_eq!(registry.resolve("scripted").unwrap().1, "qwen3");
-        assert!(Registry::new(&[]).unwrap().resolve("gpt-5").is_none());
+        assert!(Registry::new(&[], 1024).unwrap().resolve("gpt-5").is_none());
     }
 
     #[test]
     fn says_what_a_model_lacks() {
         let error =
-            Registry::new(&[ModelConfig::new("m", Adapter::Openai)]).unwrap_err().to_string();
+            Registry::new(&[ModelConfig::new("m", Adapter::Openai)], 1024).unwrap_err().to_string();
         assert!(error.contains("`m`") && error.contains("base_url"), "{error}");
     }
 }

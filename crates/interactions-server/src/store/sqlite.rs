@@ -1,9 +1,11 @@
 //! The store in one SQLite file: the embedded default.
 
+mod backup;
+mod keys;
 mod leases;
 mod rows;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -90,16 +92,6 @@ fn private_file(path: &Path) -> Result<(), StartError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop).map_err(fail)
-}
-
-/// Reads `sqlite://PATH`, `sqlite:PATH` or a bare path.
-pub(crate) fn sqlite_path(url: &str) -> Option<PathBuf> {
-    let path = match url.strip_prefix("sqlite:") {
-        Some(rest) => rest.strip_prefix("//").unwrap_or(rest),
-        None if url.contains("://") => return None,
-        None => url,
-    };
-    (!path.is_empty()).then(|| PathBuf::from(path.split('?').next().unwrap_or(path)))
 }
 
 #[async_trait]

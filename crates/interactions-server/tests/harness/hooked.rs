@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use interactions_server::store::{
-    Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Progress, Record, SqliteStore,
-    Store, StoreError, Summary,
+    Beat, Chain, Chunk, Claim, Ending, KeyRecord, KeyStore, Lease, NewInteraction, Page, Progress,
+    Record, SqliteStore, Store, StoreError, Summary,
 };
 use interactions_types::{InteractionId, Status};
 
@@ -40,9 +40,11 @@ impl fmt::Debug for Hooked {
 }
 
 macro_rules! hooked {
-    ($($name:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {
+    ($trait:ident {
+        $($name:ident($($argument:ident: $type:ty),*) -> $output:ty;)*
+    } $($close:item)?) => {
         #[async_trait]
-        impl Store for Hooked {
+        impl $trait for Hooked {
             $(
                 async fn $name(&self, $($argument: $type),*) -> Result<$output, StoreError> {
                     let done = self.inner.$name($($argument),*).await;
@@ -51,28 +53,40 @@ macro_rules! hooked {
                 }
             )*
 
-            async fn close(&self) {
-                self.inner.close().await;
-            }
+            $($close)?
         }
     };
 }
 
 hooked! {
-    insert(new: &NewInteraction, chunk: Option<&Chunk>, ending: Option<&Ending>) -> ();
-    load(tenant: &str, id: &InteractionId) -> Option<Record>;
-    status(tenant: &str, id: &InteractionId) -> Option<Status>;
-    chain(tenant: &str, head: &InteractionId, depth: u32) -> Chain;
-    append(lease: &Lease, chunk: &Chunk, progress: Option<&Progress>) -> ();
-    finish(lease: &Lease, chunk: Option<&Chunk>, ending: &Ending) -> ();
-    events_after(id: &InteractionId, seq: u64, limit: u32) -> Vec<Chunk>;
-    request_cancel(tenant: &str, id: &InteractionId) -> bool;
-    heartbeat(leases: &[Lease], lease_for: Duration) -> Vec<(Lease, Beat)>;
-    claim(owner: &str, lease_for: Duration, running: &[InteractionId], limit: u32) -> Vec<Claim>;
-    release(owner: &str) -> ();
-    hand_back(lease: &Lease) -> ();
-    erase(tenant: &str, id: &InteractionId, now: i64) -> bool;
-    list(tenant: &str, page: &Page) -> Vec<Summary>;
-    expire(now: i64) -> u64;
-    ping() -> ();
+    KeyStore {
+        add_key(key: &KeyRecord) -> ();
+        keys() -> Vec<KeyRecord>;
+        revoke_key(id: &str) -> bool;
+    }
+}
+
+hooked! {
+    Store {
+        insert(new: &NewInteraction, chunk: Option<&Chunk>, ending: Option<&Ending>) -> ();
+        load(tenant: &str, id: &InteractionId) -> Option<Record>;
+        status(tenant: &str, id: &InteractionId) -> Option<Status>;
+        chain(tenant: &str, head: &InteractionId, depth: u32) -> Chain;
+        append(lease: &Lease, chunk: &Chunk, progress: Option<&Progress>) -> ();
+        finish(lease: &Lease, chunk: Option<&Chunk>, ending: &Ending) -> ();
+        events_after(id: &InteractionId, seq: u64, limit: u32) -> Vec<Chunk>;
+        request_cancel(tenant: &str, id: &InteractionId) -> bool;
+        heartbeat(leases: &[Lease], lease_for: Duration) -> Vec<(Lease, Beat)>;
+        claim(owner: &str, lease_for: Duration, running: &[InteractionId], limit: u32) -> Vec<Claim>;
+        release(owner: &str) -> ();
+        hand_back(lease: &Lease) -> ();
+        erase(tenant: &str, id: &InteractionId, now: i64) -> bool;
+        list(tenant: &str, page: &Page) -> Vec<Summary>;
+        expire(now: i64) -> u64;
+        ping() -> ();
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
 }

@@ -1,5 +1,6 @@
 //! The store's promises, on real files.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use interactions_types::{CreateInteraction, Step};
