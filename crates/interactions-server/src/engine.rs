@@ -64,6 +64,8 @@ pub(crate) struct Engine {
     owner: String,
     active: Mutex<HashMap<InteractionId, Active>>,
     tenants: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// How often runs have panicked: only those with a bug are in here.
+    breakdowns: Mutex<HashMap<InteractionId, u32>>,
     tasks: TaskTracker,
     /// Ends the keepers.
     closing: CancellationToken,
@@ -120,6 +122,7 @@ impl Engine {
             owner: new_id("node_"),
             active: Mutex::default(),
             tenants: Mutex::default(),
+            breakdowns: Mutex::default(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
         });

@@ -15,7 +15,7 @@ use interactions_types::{InteractionId, Status};
 pub use keys::{KeyRecord, KeyStore, digest};
 pub use record::{
     Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Progress, Record,
-    Summary, Turn,
+    Summary, Turn, patience_after,
 };
 pub use sqlite::SqliteStore;
 
@@ -95,6 +95,8 @@ pub trait Store: KeyStore + fmt::Debug + Send + Sync + 'static {
 
     /// Takes over running interactions whose lease has run out, except those that `owner` itself runs:
     /// a heartbeat that comes late is no reason to begin them again.
+    ///
+    /// A run whose processes have died [often](patience_after) waits longer, as it may be the cause.
     async fn claim(
         &self,
         owner: &str,

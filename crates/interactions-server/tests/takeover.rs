@@ -194,7 +194,10 @@ async fn a_run_that_is_given_up_ends_its_log_as_it_should() {
     let dir = directory();
     let id = orphan(&dir, CreateInteraction::new("scripted", "go"), &[call_started(0, "c")]).await;
     let database = database(&dir).await;
-    sqlx::query("update interactions set crashes = 5").execute(&database).await.unwrap();
+    sqlx::query("update interactions set crashes = 20, lease_until = 0")
+        .execute(&database)
+        .await
+        .unwrap();
     let server = with_faults(&dir, "events_after", 1).await;
     let mut ended = None;
     for _ in 0..200 {
@@ -206,7 +209,7 @@ async fn a_run_that_is_given_up_ends_its_log_as_it_should() {
     }
     let ended = ended.unwrap();
     assert_eq!(ended.status, Status::Failed);
-    assert!(ended.errors.unwrap()[0].message.as_deref().unwrap().contains("5 times"));
+    assert!(ended.errors.unwrap()[0].message.as_deref().unwrap().contains("20 times"));
     let (_, text) = server.raw("GET", &format!("/v1/interactions/{id}?stream=true"), "").await;
     let text = text.as_str().unwrap();
     let kinds: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("event: ")).collect();

@@ -15,7 +15,10 @@ use crate::store::{
 };
 
 /// A run whose process has died this often is not begun again: it may be what brings the process down.
-const MOST_CRASHES: u32 = 5;
+/// Before that, the [store](crate::store::Store::claim) lets more and more time pass between attempts.
+const MOST_CRASHES: u32 = 20;
+/// A run that has panicked this often has met with a bug that it would meet again.
+const MOST_BREAKDOWNS: u32 = 3;
 const CLAIMS_AT_ONCE: u32 = 16;
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -165,6 +168,12 @@ impl Engine {
         let Claim { lease, tenant, record, secrets, cancel_requested, crashes, .. } = claim;
         if crashes >= MOST_CRASHES {
             return Err(never(format!("it was begun {MOST_CRASHES} times and never ended")));
+        }
+        let breakdowns = self.breakdowns(&lease.id);
+        if breakdowns >= MOST_BREAKDOWNS {
+            return Err(never(format!(
+                "it broke down {breakdowns} times by a fault of the server"
+            )));
         }
         let Record { request: mut bare, input, created, usage, errors, .. } = record?;
         if let Some(sealed) = secrets

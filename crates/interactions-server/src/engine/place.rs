@@ -1,7 +1,7 @@
 //! The places of runs in this process: who runs here, and how to stop them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use interactions_types::InteractionId;
 use tokio::sync::broadcast;
@@ -54,6 +54,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!(id = %self.id, "a run broke down; if it is stored, it is tried again");
+            self.engine.note_breakdown(&self.id);
         }
         let mut active = self.engine.lock_active();
         // A later attempt may stand here by now; it keeps its place and its feed.
@@ -81,6 +82,17 @@ impl Engine {
         }
         drop(active);
         Place { engine: Arc::clone(self), id: id.clone(), lease, control, feed, born }
+    }
+
+    fn note_breakdown(&self, id: &InteractionId) {
+        let mut breakdowns = self.breakdowns.lock().unwrap_or_else(PoisonError::into_inner);
+        *breakdowns.entry(id.clone()).or_default() += 1;
+    }
+
+    /// How often a run has panicked in this process.
+    pub(super) fn breakdowns(&self, id: &InteractionId) -> u32 {
+        let breakdowns = self.breakdowns.lock().unwrap_or_else(PoisonError::into_inner);
+        breakdowns.get(id).copied().unwrap_or_default()
     }
 
     /// The leases that this process has to keep alive.

@@ -6,6 +6,18 @@ use std::time::Duration;
 use super::StoreError;
 use interactions_types::{ApiError, CreateInteraction, InteractionId, Status, Step, Usage};
 
+/// How long a run waits beyond its lease after so many of its processes have died, in milliseconds:
+/// nothing at first, then a second that doubles up to about four minutes.
+#[must_use]
+pub fn patience_after(crashes: u32) -> i64 {
+    const FREE: u32 = 5;
+    const DOUBLINGS: u32 = 8;
+    match crashes.checked_sub(FREE) {
+        None => 0,
+        Some(more) => 1000 << more.min(DOUBLINGS),
+    }
+}
+
 /// The right to run one interaction, held by one runner at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

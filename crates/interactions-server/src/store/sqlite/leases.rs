@@ -40,6 +40,18 @@ pub(super) async fn heartbeat(
     Ok(beats)
 }
 
+/// Runs that nobody holds, given the time and those that the caller itself runs.
+///
+/// What [`patience_after`](super::super::patience_after) says, in SQL.
+macro_rules! orphaned {
+    () => {
+        "status = 'in_progress' and erased is null
+         and (lease_until is null
+              or lease_until < ? - case when crashes < 5 then 0 else 1000 << min(crashes - 5, 8) end)
+         and id not in (select value from json_each(?))"
+    };
+}
+
 pub(super) async fn claim(
     store: &SqliteStore,
     owner: &str,
@@ -49,12 +61,11 @@ pub(super) async fn claim(
 ) -> Result<Vec<Claim>, StoreError> {
     let running = json(&running)?;
     // Looked at by a reader first: nearly always there is nothing, and then nobody writes.
-    let any: bool = sqlx::query_scalar(
-        "select exists (select 1 from interactions
-                        where status = 'in_progress' and erased is null
-                          and (lease_until is null or lease_until < ?)
-                          and id not in (select value from json_each(?)))",
-    )
+    let any: bool = sqlx::query_scalar(concat!(
+        "select exists (select 1 from interactions where ",
+        orphaned!(),
+        ")"
+    ))
     .bind(clock::now())
     .bind(&running)
     .fetch_one(&store.readers)
@@ -65,16 +76,14 @@ pub(super) async fn claim(
     }
     let mut tx = store.write().await?;
     // An attempt that still has an owner has ended without a word.
-    let rows = sqlx::query(
+    let rows = sqlx::query(concat!(
         "update interactions
          set owner = ?, attempt = attempt + 1, crashes = crashes + (owner is not null), lease_until = ?
-         where id in (select id from interactions
-                      where status = 'in_progress' and erased is null
-                        and (lease_until is null or lease_until < ?)
-                        and id not in (select value from json_each(?))
-                      order by created limit ?)
+         where id in (select id from interactions where ",
+        orphaned!(),
+        "    order by created limit ?)
          returning *",
-    )
+    ))
     .bind(owner)
     .bind(from_now(lease_for))
     .bind(clock::now())

@@ -145,6 +145,25 @@ async fn only_attempts_that_died_count_as_crashes() {
 }
 
 #[tokio::test]
+async fn a_run_that_keeps_killing_its_processes_waits_longer_and_longer() {
+    let fixture = Fixture::new("patience").await;
+    fixture.insert_orphan("a").await;
+    for crashes in [0, 4, 5, 6, 12, 13, 14, 100_u32] {
+        let patience = super::super::patience_after(crashes);
+        for (early, claimed) in [(60_000, 0), (-60_000, 1)] {
+            sqlx::query("update interactions set owner = 'x', crashes = ?, lease_until = ?")
+                .bind(crashes)
+                .bind(crate::clock::now() - patience + early)
+                .execute(&fixture.store.writer)
+                .await
+                .unwrap();
+            let claims = fixture.store.claim("one", MINUTE, &[], 9).await.unwrap();
+            assert_eq!(claims.len(), claimed, "after {crashes} crashes");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_late_heartbeat_does_not_make_a_runner_claim_its_own_runs() {
     let fixture = Fixture::new("own").await;
     let lease = fixture.insert_orphan("a").await;
