@@ -304,6 +304,8 @@ pub struct LimitsConfig {
     pub json_depth: usize,
     /// The largest result of a tool of an MCP server, in bytes; a larger one is an error for the model.
     pub tool_result_bytes: usize,
+    /// The largest image, sound or document that is fetched by its address, in bytes.
+    pub media_bytes: usize,
     /// The largest piece that a model's server may send at once, in bytes.
     pub event_bytes: usize,
 }
@@ -319,6 +321,7 @@ impl Default for LimitsConfig {
             input_steps: 10_000,
             json_depth: 64,
             tool_result_bytes: 4 * 1024 * 1024,
+            media_bytes: 32 * 1024 * 1024,
             event_bytes: 64 * 1024 * 1024,
         }
     }

@@ -9,6 +9,7 @@ mod feed;
 mod history;
 mod journal;
 mod keeper;
+mod media;
 mod nesting;
 mod observation;
 mod place;

@@ -49,6 +49,13 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
         kind == "text"
     }
 
+    /// Whether it takes images, sound and documents by address, and reads them itself.
+    ///
+    /// Where it does not, the server fetches them through its egress guard and hands over the bytes.
+    fn reads_addresses(&self) -> bool {
+        true
+    }
+
     /// What to call it before people.
     fn label(&self) -> String;
 }

@@ -20,6 +20,9 @@ pub enum Dialect {
     Ollama,
     /// Answers stream requests with plain JSON.
     Plain,
+    /// Thoughts inside the text, between `<think>` and `</think>`. Knows neither `stream_options`
+    /// nor `json_schema`, and says so.
+    Bare,
     /// Refuses everything with this status.
     Broken(u16),
     /// Begins to answer and closes the connection.
@@ -114,6 +117,13 @@ async fn serve(stream: TcpStream, dialect: Dialect, seen: &Mutex<Vec<Value>>) ->
             let chunk = json!({"choices": [{"index": 0, "delta": {"content": "half an ans"}}]});
             events(stream, &[chunk], false).await
         }
+        Dialect::Bare => match unknown_to_bare(&request) {
+            Some(field) => {
+                let error = json!({"error": format!("unknown argument `{field}`")});
+                whole(stream, 400, &error.to_string()).await
+            }
+            None => events(stream, &bare(&answer(&request)), true).await,
+        },
         Dialect::Vllm => events(stream, &vllm(&answer(&request)), true).await,
         Dialect::Ollama => events(stream, &ollama(&answer(&request)), true).await,
     }
@@ -228,6 +238,25 @@ fn ollama(answer: &Answer) -> Vec<Value> {
             chunks.push(delta(&json!({"content": "", "tool_calls": calls})));
         }
     }
+    chunks.push(finish("stop"));
+    chunks
+}
+
+fn unknown_to_bare(request: &Value) -> Option<&'static str> {
+    if request.get("stream_options").is_some() {
+        return Some("stream_options");
+    }
+    (request["response_format"]["type"] == "json_schema").then_some("response_format.json_schema")
+}
+
+fn bare(answer: &Answer) -> Vec<Value> {
+    let text = match answer {
+        Answer::Text(text) => text,
+        Answer::Calls(_) => return ollama(answer),
+    };
+    let whole = format!("<think>\nHm.\n</think>\n\n{text}");
+    let mut chunks: Vec<Value> =
+        whole.split_inclusive(['k', ' ']).map(|piece| delta(&json!({"content": piece}))).collect();
     chunks.push(finish("stop"));
     chunks
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::admission::Plan;
 use super::journal::{Halted, Journal};
+use super::media::Media;
 use super::nesting::{DEEPEST, Nesting};
 use super::toolbox::{Route, Toolbox};
 use super::{Control, Engine, Finished, history, named, new_id, observation};
@@ -41,6 +42,7 @@ pub(super) async fn run(
         interaction: beginning,
         control,
         toolbox: Toolbox::default(),
+        media: Media::default(),
         usage: earlier.usage,
         errors: earlier.errors,
         call_ids: HashSet::new(),
@@ -69,6 +71,7 @@ struct Run<'a> {
     interaction: Interaction,
     control: Control,
     toolbox: Toolbox,
+    media: Media,
     usage: Option<Usage>,
     errors: Vec<ApiError>,
     /// Ids of calls in the whole conversation: models may repeat theirs, callers must be able to tell them apart.
@@ -161,7 +164,7 @@ impl Run<'_> {
         }
 
         for _ in 0..=self.engine.config.limits.tool_rounds {
-            let turn = self.turn();
+            let turn = self.turn().await?;
             let generation = self.plan.model.generate(turn);
             let stream = unhurried(&mut self.journal, &self.control, generation).await??;
             let asked = self.relay(stream).await?;
@@ -192,14 +195,21 @@ impl Run<'_> {
     }
 
     /// Everything the model gets to know now.
-    fn turn(&self) -> Turn {
+    async fn turn(&mut self) -> Result<Turn, Stop> {
         let so_far = self.journal.steps();
         let conversation: Vec<Step> = [&self.plan.history[..], &self.plan.input, &so_far].concat();
         let system = match (&self.plan.system, self.toolbox.note_for_model()) {
             (Some(system), Some(note)) => Some(format!("{system}\n\n{note}")),
             (system, note) => system.clone().or(note),
         };
-        Turn {
+        let mut steps =
+            history::for_model(&conversation, |server, tool| self.toolbox.exposed(server, tool));
+        if !self.plan.model.reads_addresses() {
+            let limit = self.engine.config.limits.media_bytes;
+            let fetching = self.media.fetch(&mut steps, &self.engine.egress, limit);
+            unhurried(&mut self.journal, &self.control, fetching).await??;
+        }
+        Ok(Turn {
             model: self.plan.upstream_model.clone(),
             system,
             functions: self.toolbox.functions().to_vec(),
@@ -210,14 +220,12 @@ impl Run<'_> {
                 .tool_choice
                 .clone()
                 .filter(|mode| so_far.is_empty() || *mode != ToolChoiceMode::Any),
-            steps: history::for_model(&conversation, |server, tool| {
-                self.toolbox.exposed(server, tool)
-            }),
+            steps,
             generation: self.plan.generation.clone(),
             response_format: self.plan.response_format.clone(),
             safety_settings: self.plan.request.safety_settings.clone(),
             service_tier: self.plan.request.service_tier.clone(),
-        }
+        })
     }
 
     /// Passes a generation on, event by event.

@@ -6,6 +6,8 @@
 //! with plain JSON. Requests keep to what all of them understand.
 
 mod chat;
+mod inline;
+mod quirks;
 mod reply;
 
 use std::collections::VecDeque;
@@ -23,6 +25,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::{Model, ModelError, ModelEvent, ModelStream, Transient, Turn};
+use chat::Host;
+use quirks::{Quirk, Quirks};
 use reply::Translator;
 
 /// A large local model may read its prompt for minutes before the first byte.
@@ -38,6 +42,7 @@ pub struct OpenAi {
     key: Option<HeaderValue>,
     transport: SharedTransport,
     max_event_bytes: usize,
+    quirks: Quirks,
 }
 
 impl OpenAi {
@@ -58,7 +63,7 @@ impl OpenAi {
             value.set_sensitive(true);
             Some(value)
         });
-        Self { endpoint, key, transport, max_event_bytes: REPLY_LIMIT }
+        Self { endpoint, key, transport, max_event_bytes: REPLY_LIMIT, quirks: Quirks::default() }
     }
 
     /// How large one event of a stream, or a reply that is none, may be; 64 MiB by default.
@@ -66,6 +71,45 @@ impl OpenAi {
     pub fn max_event_bytes(mut self, bytes: usize) -> Self {
         self.max_event_bytes = bytes;
         self
+    }
+
+    /// Asks until the server takes the request, which is nearly always at once.
+    async fn ask(&self, model: &str, mut body: Value) -> Result<http::Response<Body>, ModelError> {
+        let mut avoided = self.quirks.of(model);
+        for quirk in &avoided {
+            quirk.avoid(&mut body);
+        }
+        loop {
+            let response = self.send(model, &body).await?;
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            let (parts, said) = read_refusal(response).await;
+            let quirk = matches!(parts.status.as_u16(), 400 | 422)
+                .then(|| Quirk::behind(&said, &body))
+                .flatten();
+            let Some(quirk) = quirk.filter(|quirk| avoided.insert(*quirk)) else {
+                return Err(refused(model, &parts, &said));
+            };
+            tracing::info!(model, ?quirk, said, "the model's server is asked in another way");
+            quirk.avoid(&mut body);
+            self.quirks.learn(model, quirk);
+        }
+    }
+
+    async fn send(&self, model: &str, body: &Value) -> Result<http::Response<Body>, ModelError> {
+        let mut request = http::Request::post(self.endpoint.as_str())
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "text/event-stream, application/json")
+            .body(Body::from(body.to_string()))
+            .map_err(|error| ModelError::permanent("api_error", error.to_string()))?;
+        if let Some(key) = &self.key {
+            request.headers_mut().insert(AUTHORIZATION, key.clone());
+        }
+        request
+            .extensions_mut()
+            .insert(Timeouts::default().with_first_byte(FIRST_BYTE).with_idle(IDLE));
+        self.transport.send(request).await.map_err(|error| unreachable(model, &error))
     }
 
     fn host(&self) -> &str {
@@ -83,23 +127,8 @@ impl fmt::Debug for OpenAi {
 impl Model for OpenAi {
     async fn generate(&self, turn: Turn) -> Result<ModelStream, ModelError> {
         let model = turn.model.clone();
-        let body = chat::request(&turn, self.host().ends_with("openai.com"))?;
-        let mut request = http::Request::post(self.endpoint.as_str())
-            .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "text/event-stream, application/json")
-            .body(Body::from(body.to_string()))
-            .map_err(|error| ModelError::permanent("api_error", error.to_string()))?;
-        if let Some(key) = &self.key {
-            request.headers_mut().insert(AUTHORIZATION, key.clone());
-        }
-        request
-            .extensions_mut()
-            .insert(Timeouts::default().with_first_byte(FIRST_BYTE).with_idle(IDLE));
-        let response =
-            self.transport.send(request).await.map_err(|error| unreachable(&model, &error))?;
-        if !response.status().is_success() {
-            return Err(refused(&model, response).await);
-        }
+        let body = chat::request(&turn, Host::of(self.host()))?;
+        let response = self.ask(&model, body).await?;
         let kind = response
             .headers()
             .get(CONTENT_TYPE)
@@ -119,6 +148,11 @@ impl Model for OpenAi {
         translator.chunk(&reply, &mut out).map_err(|error| error.into_model_error(&model))?;
         translator.end(true, &mut out).map_err(|error| error.into_model_error(&model))?;
         Ok(stream::iter(out.into_iter().map(Ok)).boxed())
+    }
+
+    /// Few of these servers can, and those that can must not for strangers.
+    fn reads_addresses(&self) -> bool {
+        false
     }
 
     fn label(&self) -> String {
@@ -219,10 +253,14 @@ fn unintelligible(model: &str) -> ModelError {
     )
 }
 
-async fn refused(model: &str, response: http::Response<Body>) -> ModelError {
+async fn read_refusal(response: http::Response<Body>) -> (http::response::Parts, String) {
     let (parts, body) = response.into_parts();
     let body = body.collect(ERROR_LIMIT).await.unwrap_or_default();
     let said = reply::error_message(&body);
+    (parts, said)
+}
+
+fn refused(model: &str, parts: &http::response::Parts, said: &str) -> ModelError {
     tracing::warn!(status = %parts.status, said, model, "the model's server refused");
     let patience = || {
         let seconds = parts.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;

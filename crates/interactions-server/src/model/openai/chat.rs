@@ -5,11 +5,30 @@ use serde_json::{Value, json};
 
 use crate::model::{ModelError, Turn};
 
-/// `at_openai` picks the newer name for the token limit, which others do not know.
-pub(super) fn request(turn: &Turn, at_openai: bool) -> Result<Value, ModelError> {
+/// Whose server it is, where that makes a difference before anything is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    /// Knows the newer name for the token limit.
+    OpenAi,
+    /// Wants the signatures of thoughts back.
+    Google,
+    Other,
+}
+
+impl Host {
+    pub(super) fn of(host: &str) -> Self {
+        match host {
+            _ if host.ends_with("openai.com") => Self::OpenAi,
+            _ if host.ends_with("googleapis.com") => Self::Google,
+            _ => Self::Other,
+        }
+    }
+}
+
+pub(super) fn request(turn: &Turn, host: Host) -> Result<Value, ModelError> {
     let mut body = json!({
         "model": turn.model,
-        "messages": messages(turn)?,
+        "messages": messages(turn, host)?,
         "stream": true,
         "stream_options": {"include_usage": true},
     });
@@ -36,7 +55,8 @@ pub(super) fn request(turn: &Turn, at_openai: bool) -> Result<Value, ModelError>
     }
     let generation = &turn.generation;
     if let Some(limit) = generation.max_output_tokens {
-        body[if at_openai { "max_completion_tokens" } else { "max_tokens" }] = json!(limit);
+        body[if host == Host::OpenAi { "max_completion_tokens" } else { "max_tokens" }] =
+            json!(limit);
     }
     #[expect(deprecated, reason = "other services than Google's still heed them")]
     let (temperature, top_p) = (generation.temperature, generation.top_p);
@@ -85,7 +105,7 @@ fn schema_format(schema: &Value) -> Value {
     json!({"type": "json_schema", "json_schema": {"name": "response", "schema": schema}})
 }
 
-fn messages(turn: &Turn) -> Result<Vec<Value>, ModelError> {
+fn messages(turn: &Turn, host: Host) -> Result<Vec<Value>, ModelError> {
     let mut messages = Vec::new();
     if let Some(system) = &turn.system {
         messages.push(json!({"role": "system", "content": system}));
@@ -107,12 +127,16 @@ fn messages(turn: &Turn) -> Result<Vec<Value>, ModelError> {
                 if !assistant["tool_calls"].is_array() {
                     assistant["tool_calls"] = json!([]);
                 }
+                let mut written = json!({
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": arguments},
+                });
+                if let Some(signature) = call.signature.as_ref().filter(|_| host == Host::Google) {
+                    written["extra_content"] = json!({"google": {"thought_signature": signature}});
+                }
                 if let Some(calls) = assistant["tool_calls"].as_array_mut() {
-                    calls.push(json!({
-                        "id": call.id,
-                        "type": "function",
-                        "function": {"name": call.name, "arguments": arguments},
-                    }));
+                    calls.push(written);
                 }
             }
             Step::FunctionResult(result) => {
@@ -255,7 +279,7 @@ mod tests {
             generation: GenerationConfig::new().max_output_tokens(7),
             ..Turn::default()
         };
-        let body = request(&turn, false).unwrap();
+        let body = request(&turn, Host::Other).unwrap();
         let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
         let picture =
             json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,aW1n"}});

@@ -8,8 +8,12 @@ use interactions_types::{
 };
 use serde_json::Value;
 
+use super::inline::{Inline, Said};
 use crate::model::{Finish, ModelError, ModelEvent, Transient};
 use crate::secrets::random;
+
+/// Where Google's chat completions put the signature of a call's thought.
+const SIGNATURE: &str = "/extra_content/google/thought_signature";
 
 /// Turns chunks into events, whatever dialect they are in.
 #[derive(Debug, Default)]
@@ -19,6 +23,7 @@ pub(super) struct Translator {
     calls: Vec<Call>,
     finish: Option<Finish>,
     said_anything: bool,
+    inline: Inline,
 }
 
 /// The step that is open. Steps do not overlap, so there is one at most.
@@ -38,6 +43,8 @@ struct Call {
     id: String,
     name: String,
     arguments: String,
+    /// Google's, which wants it back unchanged.
+    signature: Option<String>,
     /// How much of `arguments` has been passed on.
     sent: usize,
     started: bool,
@@ -100,13 +107,16 @@ impl Translator {
         let text =
             |name: &str| piece.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let Some(thought) = text("reasoning_content").or_else(|| text("reasoning")) {
-            self.open_thought(out);
-            let delta = ThoughtSummaryDelta::new().content(Content::text(thought));
-            out.push_back(ModelEvent::Delta(delta.into()));
+            self.say(Said::Thought(thought.to_owned()), out);
         }
-        for said in [text("content"), text("refusal")].into_iter().flatten() {
-            self.open_text(out);
-            out.push_back(ModelEvent::Delta(TextDelta::new(said).into()));
+        if let Some(content) = text("content") {
+            for said in self.inline.push(content) {
+                self.say(said, out);
+            }
+        }
+        if let Some(refusal) = text("refusal") {
+            self.flush_inline(out);
+            self.say(Said::Text(refusal.to_owned()), out);
         }
         for call in piece.get("tool_calls").and_then(Value::as_array).into_iter().flatten() {
             self.call_piece(call, out);
@@ -127,6 +137,7 @@ impl Translator {
         announced: bool,
         out: &mut VecDeque<ModelEvent>,
     ) -> Result<(), ReplyError> {
+        self.flush_inline(out);
         self.close(out);
         for index in 0..self.calls.len() {
             if !self.calls[index].started {
@@ -142,6 +153,26 @@ impl Translator {
             None => return Err(ReplyError::CutOff),
         }
         Ok(())
+    }
+
+    fn say(&mut self, said: Said, out: &mut VecDeque<ModelEvent>) {
+        match said {
+            Said::Thought(thought) => {
+                self.open_thought(out);
+                let delta = ThoughtSummaryDelta::new().content(Content::text(thought));
+                out.push_back(ModelEvent::Delta(delta.into()));
+            }
+            Said::Text(text) => {
+                self.open_text(out);
+                out.push_back(ModelEvent::Delta(TextDelta::new(text).into()));
+            }
+        }
+    }
+
+    fn flush_inline(&mut self, out: &mut VecDeque<ModelEvent>) {
+        if let Some(said) = self.inline.flush() {
+            self.say(said, out);
+        }
     }
 
     fn open_thought(&mut self, out: &mut VecDeque<ModelEvent>) {
@@ -170,6 +201,7 @@ impl Translator {
     }
 
     fn call_piece(&mut self, piece: &Value, out: &mut VecDeque<ModelEvent>) {
+        self.flush_inline(out);
         let number = piece.get("index").and_then(Value::as_u64);
         let id = piece.get("id").and_then(Value::as_str).unwrap_or_default();
         let function = piece.get("function").unwrap_or(&Value::Null);
@@ -201,6 +233,9 @@ impl Translator {
             name.clone_into(&mut call.name);
         }
         call.arguments.push_str(&arguments);
+        if let Some(signature) = piece.pointer(SIGNATURE).and_then(Value::as_str) {
+            call.signature = Some(signature.to_owned());
+        }
         self.said_anything = true;
 
         // One call at a time can be passed on as it comes; the others wait for the end.
@@ -220,7 +255,8 @@ impl Translator {
         if call.id.is_empty() {
             call.id = made_up_id();
         }
-        let start = FunctionCall::new(call.id.as_str(), call.name.as_str(), JsonObject::new());
+        let mut start = FunctionCall::new(call.id.as_str(), call.name.as_str(), JsonObject::new());
+        start.signature.clone_from(&call.signature);
         out.push_back(ModelEvent::Start(start.into()));
         self.pass_on(index, out);
     }
