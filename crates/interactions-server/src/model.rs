@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use interactions_types::{
-    Delta, GenerationConfig, JsonObject, SafetySetting, ServiceTier, Step, Tool, ToolChoiceMode,
-    Usage,
+    AgentConfig, Delta, GenerationConfig, JsonObject, SafetySetting, ServiceTier, Step, Tool,
+    ToolChoiceMode, Usage,
 };
 use serde_json::Value;
 
@@ -47,6 +47,17 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
     /// A request that wants another kind is refused before it runs.
     fn makes(&self, kind: &str) -> bool {
         kind == "text"
+    }
+
+    /// Whether it answers for agents too, under ids that this server does not know.
+    fn runs_agents(&self) -> bool {
+        false
+    }
+
+    /// Lets go of a generation that had said where it can be [taken up again](ModelEvent::Attached):
+    /// it is over, or `cancelled`. Nobody will ask for it again.
+    async fn let_go(&self, attachment: &str, cancelled: bool) {
+        let _ = (attachment, cancelled);
     }
 
     /// Whether it takes images, sound and documents by address, and reads them itself.
@@ -89,6 +100,21 @@ pub struct Turn {
     pub safety_settings: Option<Vec<SafetySetting>>,
     /// Speed and price, for models that offer a choice.
     pub service_tier: Option<ServiceTier>,
+    /// Set when an agent is asked, and not the model: its id is in `model`.
+    pub agent: Option<AgentTask>,
+    /// Whether the caller has asked for work in the background, which outlives this process.
+    pub background: bool,
+    /// Where an earlier process has left this generation, in the words of
+    /// [`ModelEvent::Attached`]. What it had passed on by then is not to be repeated.
+    pub attachment: Option<String>,
+}
+
+/// What an agent is told beside its input.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct AgentTask {
+    /// Its settings, in the wire's form.
+    pub config: Option<AgentConfig>,
 }
 
 /// A function as a model sees it, whoever runs it.
@@ -118,6 +144,9 @@ pub enum ModelEvent {
     Stop,
     /// What the turn cost so far, as a running total.
     Usage(Usage),
+    /// Where another process can take this generation up, behind the events before this one.
+    /// It must follow them at once; what it says is for the same model only.
+    Attached(String),
     /// The generation is over. Nothing follows but a late `Usage`.
     Finish(Finish),
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::history::{self, Past};
 use super::{Engine, turns_to_steps};
 use crate::error::Refusal;
-use crate::model::Model;
+use crate::model::{AgentTask, Model};
 use crate::store::Progress;
 
 /// Everything that a run needs to know.
@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) model: Arc<dyn Model>,
     /// The model's id at its own server.
     pub(super) upstream_model: String,
+    /// Set when that is the id of an agent there.
+    pub(super) agent: Option<AgentTask>,
     pub(super) system: Option<String>,
     pub(super) tools: Vec<Tool>,
     pub(super) tool_choice: Option<ToolChoiceMode>,
@@ -69,13 +71,26 @@ impl Engine {
         request: CreateInteraction,
         input: Vec<Step>,
     ) -> Result<Plan, Refusal> {
+        let mut agent = None;
         let (model_id, mut system, mut tools) = match request.named_target() {
             Some(Target::Model(model)) => (String::from(model), None, Vec::new()),
             Some(Target::Agent(id)) => {
-                let agent = self.config.agents.iter().find(|agent| id == agent.id.as_str());
-                let agent =
-                    agent.ok_or_else(|| Refusal::not_found(format!("there is no agent `{id}`")))?;
-                (agent.model.clone(), agent.system_instruction.clone(), agent.tools.clone())
+                let known = self.config.agents.iter().find(|agent| id == agent.id.as_str());
+                let elsewhere = || {
+                    self.models.resolve(id.as_str()).is_some_and(|(model, _)| model.runs_agents())
+                };
+                match known {
+                    Some(known) => {
+                        (known.model.clone(), known.system_instruction.clone(), known.tools.clone())
+                    }
+                    None if elsewhere() => {
+                        let mut task = AgentTask::default();
+                        task.config.clone_from(&request.agent_config);
+                        agent = Some(task);
+                        (String::from(id), None, Vec::new())
+                    }
+                    None => return Err(Refusal::not_found(format!("there is no agent `{id}`"))),
+                }
             }
             _ => return Err(Refusal::invalid("name exactly one of `model` and `agent`")),
         };
@@ -100,6 +115,7 @@ impl Engine {
             request,
             model,
             upstream_model,
+            agent,
             system,
             tools,
             tool_choice,

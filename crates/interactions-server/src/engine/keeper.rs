@@ -165,7 +165,8 @@ impl Engine {
     /// Starts another attempt at a run, with what the earlier ones have left.
     async fn revive(self: &Arc<Self>, claim: Claim) -> Result<(), Obstacle> {
         let never = |why: String| Obstacle::Lasting(Refusal::unavailable(why));
-        let Claim { lease, tenant, record, secrets, cancel_requested, crashes, .. } = claim;
+        let Claim { lease, tenant, record, secrets, attachment, cancel_requested, crashes, .. } =
+            claim;
         if crashes >= MOST_CRASHES {
             return Err(never(format!("it was begun {MOST_CRASHES} times and never ended")));
         }
@@ -188,7 +189,7 @@ impl Engine {
         let place = self.occupy(&lease.id, Some(&lease));
         let sink = Sink::stored(Arc::clone(&self.store), lease.clone(), place.feed());
         let journal = Journal::new(lease.id.clone(), sink).resume(&logged);
-        let progress = Progress::new(usage, errors);
+        let progress = Progress::new(usage, errors).attached(attachment);
         plan.resumed = Some(Resumed { steps: journal.steps(), cancel_requested, progress });
         let beginning = beginning(&lease.id, &plan.request, created);
         // Nobody waits for its end, so the guard that would cancel it is let go.
@@ -224,7 +225,7 @@ impl Engine {
         let updated = clock::now();
         interaction.status = Status::Failed;
         interaction.updated = Some(clock::rfc3339(updated));
-        let Progress { usage, mut errors } = progress;
+        let Progress { usage, mut errors, .. } = progress;
         errors.push(error);
         interaction.usage.clone_from(&usage);
         interaction.errors = Some(errors.clone());

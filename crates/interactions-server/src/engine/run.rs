@@ -45,6 +45,7 @@ pub(super) async fn run(
         media: Media::default(),
         usage: earlier.usage,
         errors: earlier.errors,
+        attachment: earlier.attachment,
         call_ids: HashSet::new(),
     };
     let outcome = match run.converse().await {
@@ -74,6 +75,8 @@ struct Run<'a> {
     media: Media,
     usage: Option<Usage>,
     errors: Vec<ApiError>,
+    /// Where the generation can be taken up again by another process.
+    attachment: Option<String>,
     /// Ids of calls in the whole conversation: models may repeat theirs, callers must be able to tell them apart.
     call_ids: HashSet<CallId>,
 }
@@ -225,6 +228,9 @@ impl Run<'_> {
             response_format: self.plan.response_format.clone(),
             safety_settings: self.plan.request.safety_settings.clone(),
             service_tier: self.plan.request.service_tier.clone(),
+            agent: self.plan.agent.clone(),
+            background: self.plan.request.background == Some(true),
+            attachment: self.attachment.clone(),
         })
     }
 
@@ -237,6 +243,8 @@ impl Run<'_> {
         loop {
             // While the model is quick, events gather in one chunk; when it pauses, they go out.
             let event = match stream.next().now_or_never() {
+                // It belongs to the events before it, and must be stored with them.
+                Some(event @ Some(Ok(ModelEvent::Attached(_)))) => event,
                 Some(event) if !self.journal.is_full() => event,
                 Some(event) => {
                     self.journal.flush().await?;
@@ -264,6 +272,10 @@ impl Run<'_> {
                 Some(Ok(ModelEvent::Usage(counted))) => {
                     self.note(Some(&counted));
                     usage = Some(counted);
+                }
+                Some(Ok(ModelEvent::Attached(attachment))) => {
+                    self.attachment = Some(attachment);
+                    self.note(usage.as_ref());
                 }
                 Some(Ok(ModelEvent::Finish(finish))) => asked.finish = Some(finish),
                 Some(Err(error)) => {
@@ -389,6 +401,10 @@ impl Run<'_> {
         let Some(resumed) = self.plan.resumed.take() else {
             return Ok(None);
         };
+        if self.attachment.is_some() {
+            // It went on without us; the next event continues the last one.
+            return Ok(None);
+        }
         self.journal.break_off();
         let mut answered: HashSet<CallId> = resumed
             .steps
@@ -458,7 +474,8 @@ impl Run<'_> {
         if let Some(more) = more {
             *usage.get_or_insert_default() += more;
         }
-        self.journal.note(Progress::new(usage, self.errors.clone()));
+        let progress = Progress::new(usage, self.errors.clone());
+        self.journal.note(progress.attached(self.attachment.clone()));
     }
 
     async fn conclude(&mut self, verdict: Verdict) -> Result<Finished, Halted> {
@@ -496,6 +513,12 @@ impl Run<'_> {
             updated,
         };
         self.journal.finish(self.interaction.clone(), ending).await?;
+        if let Some(attachment) = self.attachment.take() {
+            let cancelled = self.interaction.status == Status::Cancelled;
+            let model = Arc::clone(&self.plan.model);
+            // Not even a slow upstream keeps the caller from the answer.
+            self.engine.tasks.spawn(async move { model.let_go(&attachment, cancelled).await });
+        }
         let mut interaction = self.interaction.clone();
         interaction.steps = output;
         Ok(Finished { interaction, transient })

@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use interactions_client::{Backoff, Client, Error, ErrorKind, EventStream, Timeouts};
 use interactions_types::{
-    CreateInteraction, Input, Status, StreamEvent, Target, Tool, decode_value,
+    CreateInteraction, EventId, Input, InteractionId, Status, StreamEvent, Target, Tool,
+    decode_value,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Finish, Model, ModelError, ModelEvent, ModelStream, Transient, Turn};
@@ -21,6 +23,8 @@ const IDLE: Duration = Duration::from_secs(300);
 ///
 /// History is replayed as it was stored, so signatures arrive unchanged;
 /// the upstream stores nothing (`store: false`).
+/// Work in the background is stored there until it is over, so that it can be taken up again by
+/// another process; then it is deleted.
 #[derive(Clone)]
 pub struct Upstream {
     client: Client,
@@ -44,18 +48,39 @@ impl fmt::Debug for Upstream {
 impl Model for Upstream {
     async fn generate(&self, turn: Turn) -> Result<ModelStream, ModelError> {
         let model = turn.model.clone();
-        let request = request(turn)?;
-        let call = self
-            .client
-            .create(request)
-            .stream()
-            // Whether to go on with an answer that was cut is our caller's choice, like every retry
-            // beyond one: our callers retry too, and tries would multiply.
-            .automatic_continuation(false)
-            .with_retry(Backoff::default().retries(1))
-            .with_timeouts(Timeouts::default().with_first_byte(FIRST_BYTE).with_idle(IDLE));
+        let timeouts = Timeouts::default().with_first_byte(FIRST_BYTE).with_idle(IDLE);
+        if let Some(place) = turn.attachment.as_deref().and_then(Attachment::read) {
+            let mut call = self.client.get(place.id.clone()).stream().with_timeouts(timeouts);
+            if let Some(event) = &place.event {
+                call = call.last_event_id(event.clone());
+            }
+            let events = call.await.map_err(|error| explain(&model, &error))?;
+            return Ok(translate(model, events.without_keeping(), Some(place)));
+        }
+        let (attaches, background) = (attaches(&turn), turn.background);
+        let call = self.client.create(request(turn)?).stream();
+        // Whether to go on with an answer that was cut is our caller's choice, like every retry
+        // beyond one: our callers retry too, and tries would multiply. In the background nothing
+        // goes on by itself anyway.
+        let call = if background { call } else { call.automatic_continuation(false) };
+        let call = call.with_retry(Backoff::default().retries(1)).with_timeouts(timeouts);
         let events = call.await.map_err(|error| explain(&model, &error))?;
-        Ok(translate(model, events.without_keeping()))
+        Ok(translate(model, events.without_keeping(), attaches.then(Attachment::default)))
+    }
+
+    fn runs_agents(&self) -> bool {
+        true
+    }
+
+    /// Keeps the promise that the upstream holds nothing for longer than it must.
+    async fn let_go(&self, attachment: &str, cancelled: bool) {
+        let Some(place) = Attachment::read(attachment) else { return };
+        if cancelled && let Err(error) = self.client.cancel(place.id.clone()).await {
+            tracing::warn!(%error, id = %place.id, "the upstream interaction cannot be cancelled");
+        }
+        if let Err(error) = self.client.delete(place.id.clone()).await {
+            tracing::warn!(%error, id = %place.id, "the upstream interaction cannot be deleted");
+        }
     }
 
     fn runs_tool(&self, tool: &Tool) -> bool {
@@ -72,6 +97,40 @@ impl Model for Upstream {
     }
 }
 
+/// Where a generation in the background of the upstream stands.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Attachment {
+    id: InteractionId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<EventId>,
+}
+
+impl Attachment {
+    fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok().filter(|place: &Self| !place.id.as_str().is_empty())
+    }
+
+    /// Takes note of an event; what it then is can be kept, if another process could use it.
+    fn note(&mut self, event: &StreamEvent) -> Option<ModelEvent> {
+        if let StreamEvent::Created(created) = event {
+            self.id = created.interaction.id.clone();
+        }
+        self.event = Some(event.event_id().filter(|id| !id.as_str().is_empty())?);
+        if self.id.as_str().is_empty() || matches!(event, StreamEvent::Completed(_)) {
+            return None;
+        }
+        serde_json::to_string(self).ok().map(ModelEvent::Attached)
+    }
+}
+
+/// Whether the upstream keeps its work for us, so that it outlives this process. Agents want that.
+///
+/// Functions are ours to route, and half a call could not be taken up again, so a turn that has
+/// some is generated anew after a crash.
+fn attaches(turn: &Turn) -> bool {
+    (turn.background || turn.agent.is_some()) && turn.functions.is_empty()
+}
+
 fn request(turn: Turn) -> Result<CreateInteraction, ModelError> {
     let mut tools: Vec<serde_json::Value> = turn
         .functions
@@ -86,9 +145,14 @@ fn request(turn: Turn) -> Result<CreateInteraction, ModelError> {
         .collect();
     tools.extend(turn.native_tools.iter().filter_map(|tool| serde_json::to_value(tool).ok()));
 
+    let attaches = attaches(&turn);
     let mut generation = turn.generation;
     generation.tool_choice = turn.tool_choice.map(Into::into);
-    let mut body = json!({"store": false});
+    let mut body = if attaches {
+        json!({"store": true, "background": turn.background})
+    } else {
+        json!({"store": false})
+    };
     if !tools.is_empty() {
         body["tools"] = tools.into();
     }
@@ -106,14 +170,25 @@ fn request(turn: Turn) -> Result<CreateInteraction, ModelError> {
     if generation != Default::default() {
         request.generation_config = Some(generation);
     }
-    Ok(request.target(Target::model(turn.model)))
+    Ok(match turn.agent {
+        Some(task) => {
+            request.agent_config = task.config;
+            request.target(Target::agent(turn.model))
+        }
+        None => request.target(Target::model(turn.model)),
+    })
 }
 
-fn translate(model: String, events: EventStream) -> ModelStream {
+fn translate(model: String, events: EventStream, mut place: Option<Attachment>) -> ModelStream {
     events
         .flat_map(move |event| {
             let events = match event {
-                Ok(event) => model_events(event),
+                Ok(event) => {
+                    let attached = place.as_mut().and_then(|place| place.note(&event));
+                    let mut events = model_events(event);
+                    events.extend(attached.map(Ok));
+                    events
+                }
                 Err(error) => vec![Err(explain(&model, &error))],
             };
             stream::iter(events)

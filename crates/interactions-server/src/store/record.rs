@@ -174,6 +174,8 @@ pub struct Claim {
     pub record: Result<Record, StoreError>,
     /// Encrypted secrets of the request.
     pub secrets: Option<Vec<u8>>,
+    /// Where its generation can be taken up again, in its model's words.
+    pub attachment: Option<String>,
     /// Whether it should be cancelled instead of run.
     pub cancel_requested: bool,
     /// How many earlier attempts ended without a word. Those that were handed back do not count.
@@ -197,13 +199,22 @@ pub struct Progress {
     pub usage: Option<Usage>,
     /// Faults on the way.
     pub errors: Vec<ApiError>,
+    /// Where the generation can be taken up again, in its model's words.
+    pub attachment: Option<String>,
 }
 
 impl Progress {
     /// A state of things.
     #[must_use]
     pub fn new(usage: Option<Usage>, errors: Vec<ApiError>) -> Self {
-        Self { usage, errors }
+        Self { usage, errors, attachment: None }
+    }
+
+    /// With the place where the generation can be taken up again.
+    #[must_use]
+    pub fn attached(mut self, attachment: Option<String>) -> Self {
+        self.attachment = attachment;
+        self
     }
 }
 

@@ -234,7 +234,7 @@ impl Store for SqliteStore {
         }
         let done = sqlx::query(
             "update interactions
-             set status = ?, output = ?, usage = ?, errors = ?, updated = ?, secrets = null, owner = null, lease_until = null
+             set status = ?, output = ?, usage = ?, errors = ?, updated = ?, secrets = null, attachment = null, owner = null, lease_until = null
              where id = ? and owner = ? and attempt = ? and erased is null",
         )
         .bind(ending.status.as_str())
@@ -320,7 +320,7 @@ impl Store for SqliteStore {
         let mut tx = self.write().await?;
         let done = sqlx::query(
             "update interactions
-             set erased = ?, updated = ?, request = null, secrets = null, input = null, output = null,
+             set erased = ?, updated = ?, request = null, secrets = null, attachment = null, input = null, output = null,
                  usage = null, errors = null, owner = null, lease_until = null, expires = null,
                  status = case status when 'in_progress' then 'cancelled' else status end
              where id = ? and tenant = ? and erased is null",
@@ -404,14 +404,17 @@ async fn append(
         Some(progress) => columns(progress.usage.as_ref(), &progress.errors)?,
         None => (None, None),
     };
+    let attachment = progress.and_then(|progress| progress.attachment.as_deref());
     let held = sqlx::query(
         "update interactions
-         set last_seq = ?, usage = coalesce(?, usage), errors = coalesce(?, errors)
+         set last_seq = ?, usage = coalesce(?, usage), errors = coalesce(?, errors),
+             attachment = coalesce(?, attachment)
          where id = ? and owner = ? and attempt = ? and erased is null and status = 'in_progress'",
     )
     .bind(signed(chunk.last_seq()))
     .bind(usage)
     .bind(errors)
+    .bind(attachment)
     .bind(lease.id.as_str())
     .bind(&lease.owner)
     .bind(lease.attempt)

@@ -102,6 +102,7 @@ pub(super) async fn claim(
                 summary: summary(row)?,
                 record: record(row),
                 secrets: optional(row, "secrets")?,
+                attachment: optional(row, "attachment")?,
                 cancel_requested: column(row, "cancel_requested")?,
                 crashes: column(row, "crashes")?,
             })

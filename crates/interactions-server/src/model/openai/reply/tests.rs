@@ -30,6 +30,7 @@ fn steps(chunks: &[Value]) -> (Vec<Step>, Option<Finish>, Option<Usage>) {
                 finish = Some(why);
                 continue;
             }
+            ModelEvent::Attached(place) => panic!("{place}"),
         };
         accumulator.push(&event).unwrap();
     }
