@@ -5,6 +5,8 @@
 //! [`keeper`] keeps leases alive and takes over what other processes left behind.
 
 mod admission;
+mod agents;
+mod cast;
 mod feed;
 mod history;
 mod journal;
@@ -16,7 +18,7 @@ mod place;
 mod run;
 mod toolbox;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +35,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
-use crate::model::{Registry, Transient};
+use crate::model::{Model, Registry, Transient};
 use crate::secrets::{Vault, random};
 use crate::store::{Chunk, Lease, NewInteraction, Record, Store, Turn};
 use admission::Plan;
@@ -42,6 +44,7 @@ use journal::{Birth, Journal, Sink};
 use observation::Observation;
 use place::{Active, Place};
 
+pub(crate) use agents::{AgentMark, ShownAgent};
 pub(crate) use feed::{Following, event_seq};
 pub(crate) use nesting::{DEEPEST_REQUEST, Nesting};
 
@@ -56,6 +59,8 @@ pub(crate) struct Engine {
     pub(crate) config: Config,
     pub(crate) store: Arc<dyn Store>,
     models: Registry,
+    /// Agents that were embedded, by id.
+    hosted: BTreeMap<String, Arc<dyn Model>>,
     vault: Vault,
     /// Guarded: the way to addresses that callers choose.
     egress: SharedTransport,
@@ -109,6 +114,7 @@ impl Engine {
         config: Config,
         store: Arc<dyn Store>,
         models: Registry,
+        hosted: BTreeMap<String, Arc<dyn Model>>,
         vault: Vault,
         egress: SharedTransport,
     ) -> Arc<Self> {
@@ -116,6 +122,7 @@ impl Engine {
             config,
             store,
             models,
+            hosted,
             vault,
             egress,
             feeds: Feeds::default(),

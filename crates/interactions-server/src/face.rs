@@ -2,6 +2,7 @@
 
 mod agents;
 mod answer;
+mod body;
 mod create;
 mod extract;
 mod keys;
@@ -42,8 +43,8 @@ pub(crate) fn router(engine: Arc<Engine>, keys: Arc<Keys>) -> Router {
         .route("/interactions", post(create::create).get(read::list))
         .route("/interactions/{id}", get(read::get).delete(read::delete).post(read::colon_verb))
         .route("/interactions/{id}/cancel", post(read::cancel))
-        .route("/agents", get(agents::list))
-        .route("/agents/{agent}", get(agents::get))
+        .route("/agents", post(agents::create).get(agents::list))
+        .route("/agents/{agent}", get(agents::get).delete(agents::delete))
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(face.clone(), keys::authenticate));
     Router::new()

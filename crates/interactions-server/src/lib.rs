@@ -33,6 +33,7 @@
 
 mod clock;
 mod config;
+mod coverage;
 mod engine;
 mod error;
 mod face;

@@ -1,5 +1,6 @@
 //! Models: a turn goes in, step events come out.
 
+mod hosted;
 mod openai;
 mod registry;
 mod scripted;
@@ -16,6 +17,7 @@ use interactions_types::{
 };
 use serde_json::Value;
 
+pub(crate) use hosted::Hosted;
 pub use openai::OpenAi;
 pub(crate) use registry::Registry;
 pub use scripted::Scripted;
@@ -47,6 +49,12 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
     /// A request that wants another kind is refused before it runs.
     fn makes(&self, kind: &str) -> bool {
         kind == "text"
+    }
+
+    /// Whether the function calls in its answers are its own affair: it carries them out itself,
+    /// and their results follow as steps. Nobody else is asked to.
+    fn carries_out_calls(&self) -> bool {
+        false
     }
 
     /// Whether it answers for agents too, under ids that this server does not know.

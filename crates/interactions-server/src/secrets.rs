@@ -79,8 +79,13 @@ impl Vault {
     ///
     /// What remains can be stored, logged and shown.
     pub(crate) fn strip(&self, request: &mut CreateInteraction) -> Option<Vec<u8>> {
+        self.strip_tools(request.tools.as_deref_mut().unwrap_or_default())
+    }
+
+    /// The same for tools that stand alone.
+    pub(crate) fn strip_tools(&self, tools: &mut [Tool]) -> Option<Vec<u8>> {
         let mut secret: BTreeMap<usize, Tool> = BTreeMap::new();
-        for (index, tool) in request.tools.iter_mut().flatten().enumerate() {
+        for (index, tool) in tools.iter_mut().enumerate() {
             let whole = tool.clone();
             if take_secrets(tool) {
                 secret.insert(index, whole);
@@ -94,11 +99,16 @@ impl Vault {
 
     /// Puts what was sealed back into a stored request; false when it cannot be opened.
     pub(crate) fn restore(&self, request: &mut CreateInteraction, sealed: &[u8]) -> bool {
+        self.restore_tools(request.tools.as_deref_mut().unwrap_or_default(), sealed)
+    }
+
+    /// The same for tools that stand alone.
+    pub(crate) fn restore_tools(&self, tools: &mut [Tool], sealed: &[u8]) -> bool {
         let opened = self.open(sealed).and_then(|plain| serde_json::from_slice(&plain).ok());
         let Some(mut secret): Option<BTreeMap<usize, Tool>> = opened else {
             return false;
         };
-        for (index, tool) in request.tools.iter_mut().flatten().enumerate() {
+        for (index, tool) in tools.iter_mut().enumerate() {
             if let Some(whole) = secret.remove(&index) {
                 *tool = whole;
             }

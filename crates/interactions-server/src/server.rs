@@ -1,10 +1,12 @@
 //! The server as a whole: put together from a configuration, embedded or serving.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use interactions_agent::Agent;
 use interactions_transport::guard::Guard;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +15,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::{ServeError, StartError};
 use crate::face::{self, Keys};
-use crate::model::{Model, Registry};
+use crate::model::{Hosted, Model, Registry};
 use crate::secrets::Vault;
 use crate::store::{self, Store};
 
@@ -30,7 +32,7 @@ pub struct Server {
 impl Server {
     /// A server for this configuration.
     pub fn builder(config: Config) -> ServerBuilder {
-        ServerBuilder { config, models: Vec::new(), store: None }
+        ServerBuilder { config, models: Vec::new(), hosted: BTreeMap::new(), store: None }
     }
 
     /// The HTTP face as an axum router, which is a tower service.
@@ -111,6 +113,7 @@ impl Server {
 pub struct ServerBuilder {
     config: Config,
     models: Vec<(String, Arc<dyn Model>)>,
+    hosted: BTreeMap<String, Arc<dyn Model>>,
     store: Option<Arc<dyn Store>>,
 }
 
@@ -118,6 +121,17 @@ impl ServerBuilder {
     /// Adds a model of your own for ids that match `pattern`, after the configured ones.
     pub fn model(mut self, pattern: impl Into<String>, model: impl Model) -> Self {
         self.models.push((pattern.into(), Arc::new(model)));
+        self
+    }
+
+    /// Hosts a Rust agent: requests that name `id` as their `agent` are its tasks.
+    ///
+    /// What it thinks, calls and says are the steps of the interaction, which can be streamed,
+    /// run in the background and cancelled like any other. Its tools run in this process. When
+    /// that dies after the agent has called a tool, the interaction fails: nobody knows what the
+    /// tool had done. Before, the agent begins again.
+    pub fn agent(mut self, id: impl Into<String>, agent: Agent) -> Self {
+        self.hosted.insert(id.into(), Arc::new(Hosted::new(agent)));
         self
     }
 
@@ -157,7 +171,7 @@ impl ServerBuilder {
             Some(name) => Vault::from_env(name)?,
             None => Vault::from_file(&config.key_file()?)?,
         };
-        let engine = Engine::new(config, store, models, vault, egress);
+        let engine = Engine::new(config, store, models, self.hosted, vault, egress);
         Ok(Server { engine, keys: Arc::new(keys) })
     }
 }

@@ -1,5 +1,6 @@
 //! Where interactions live: one trait, implemented for SQLite.
 
+mod agents;
 mod keys;
 mod record;
 mod sqlite;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use interactions_types::{InteractionId, Status};
 
+pub use agents::{AgentRecord, AgentStore};
 pub use keys::{KeyRecord, KeyStore, digest};
 pub use record::{
     Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Progress, Record,
@@ -34,7 +36,7 @@ pub async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
 /// Every write of a run is fenced by its [`Lease`]: a node that lost its lease can write nothing more.
 /// Every read and write on behalf of a caller is scoped by the caller's tenant.
 #[async_trait]
-pub trait Store: KeyStore + fmt::Debug + Send + Sync + 'static {
+pub trait Store: AgentStore + KeyStore + fmt::Debug + Send + Sync + 'static {
     /// Adds an interaction with its first events: running and leased to its creator,
     /// or over already when its end is known.
     async fn insert(

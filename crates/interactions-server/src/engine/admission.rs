@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use http::StatusCode;
 use interactions_types::{
-    AllowedTools, Content, CreateInteraction, GenerationConfig, Input, Inspect, NameOr, OneOrMany,
-    Status, Step, Target, Tool, ToolChoiceMode, Unmodelled, UserInput, decode_value,
+    AllowedTools, Content, CreateInteraction, GenerationConfig, Input, NameOr, OneOrMany, Status,
+    Step, Target, Tool, ToolChoiceMode, UserInput, decode_value,
 };
 use serde_json::{Value, json};
 
 use super::history::{self, Past};
-use super::{Engine, turns_to_steps};
+use super::{Engine, cast, turns_to_steps};
+use crate::coverage;
 use crate::error::Refusal;
 use crate::model::{AgentTask, Model};
 use crate::store::Progress;
@@ -56,9 +56,9 @@ impl Engine {
     ) -> Result<Plan, Refusal> {
         let input = normalised(&mut request);
         check_length(&input, self.config.limits.input_steps)?;
-        check_model_coverage(&request)?;
+        coverage::check(&request, in_input)?;
         check_rules(&request, &input)?;
-        let mut plan = self.plan(request, input)?;
+        let mut plan = self.plan(tenant, request, input).await?;
         let past = self.history(tenant, &plan.request).await?;
         history::check_results(&past, &plan.input)?;
         plan.history = past.steps;
@@ -66,56 +66,31 @@ impl Engine {
     }
 
     /// Looks up who answers and gathers what they are told.
-    pub(super) fn plan(
+    pub(super) async fn plan(
         &self,
+        tenant: &str,
         request: CreateInteraction,
         input: Vec<Step>,
     ) -> Result<Plan, Refusal> {
-        let mut agent = None;
-        let (model_id, mut system, mut tools) = match request.named_target() {
-            Some(Target::Model(model)) => (String::from(model), None, Vec::new()),
-            Some(Target::Agent(id)) => {
-                let known = self.config.agents.iter().find(|agent| id == agent.id.as_str());
-                let elsewhere = || {
-                    self.models.resolve(id.as_str()).is_some_and(|(model, _)| model.runs_agents())
-                };
-                match known {
-                    Some(known) => {
-                        (known.model.clone(), known.system_instruction.clone(), known.tools.clone())
-                    }
-                    None if elsewhere() => {
-                        let mut task = AgentTask::default();
-                        task.config.clone_from(&request.agent_config);
-                        agent = Some(task);
-                        (String::from(id), None, Vec::new())
-                    }
-                    None => return Err(Refusal::not_found(format!("there is no agent `{id}`"))),
-                }
-            }
-            _ => return Err(Refusal::invalid("name exactly one of `model` and `agent`")),
-        };
-        let (model, upstream_model) = self.models.resolve(&model_id).ok_or_else(|| {
-            Refusal::new(
-                StatusCode::NOT_FOUND,
-                "model_not_found",
-                format!("there is no model `{model_id}`"),
-            )
-        })?;
-        if let Some(more) = &request.system_instruction {
-            system =
-                Some(system.map_or_else(|| more.clone(), |agents| format!("{agents}\n\n{more}")));
-        }
+        let cast = self.cast(tenant, &request).await?;
+        let system = cast::joined(cast.system, request.system_instruction.as_ref());
+        let mut tools = cast.tools;
         tools.extend(request.tools.iter().flatten().cloned());
-        check_tools(&tools, model.as_ref())?;
-        check_output(&request, model.as_ref())?;
+        if cast.model.carries_out_calls() && (!tools.is_empty() || system.is_some()) {
+            return Err(Refusal::invalid(
+                "this agent has its own instructions and tools; leave out `system_instruction` and `tools`",
+            ));
+        }
+        check_tools(&tools, cast.model.as_ref())?;
+        check_output(&request, cast.model.as_ref())?;
         let generation = request.generation_config.clone().unwrap_or_default();
         let (tool_choice, allowed) = choice(&generation, &tools)?;
         let response_format = response_format(&request);
         Ok(Plan {
             request,
-            model,
-            upstream_model,
-            agent,
+            model: cast.model,
+            upstream_model: cast.upstream_model,
+            agent: cast.agent,
             system,
             tools,
             tool_choice,
@@ -217,35 +192,10 @@ fn check_length(input: &[Step], limit: usize) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses what this server does not know: strictly everywhere but inside the input,
-/// where steps of other servers come back with fields of their own.
-fn check_model_coverage(request: &CreateInteraction) -> Result<(), Refusal> {
-    let in_input =
-        |path: &str| path == "input" || path.starts_with("input.") || path.starts_with("input[");
-    for unmodelled in request.unmodelled() {
-        match unmodelled {
-            Unmodelled::Field { path, .. } if !in_input(&path) => {
-                return Err(Refusal::new(
-                    StatusCode::BAD_REQUEST,
-                    "parameter_unknown",
-                    format!("Unknown parameter: '{path}'."),
-                ));
-            }
-            Unmodelled::Value { path, value, supported, .. } => {
-                let open_inside = in_input(&path) && !path.ends_with(".type");
-                if open_inside {
-                    continue;
-                }
-                let field = path.rsplit('.').next().unwrap_or(&path);
-                return Err(Refusal::invalid(format!(
-                    "The value '{value}' is not supported for '{field}' at '{path}'. Supported values: {}.",
-                    supported.join(", ")
-                )));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+/// Whether a path lies inside the input, where steps of other servers come back with fields of
+/// their own.
+fn in_input(path: &str) -> bool {
+    path == "input" || path.starts_with("input.") || path.starts_with("input[")
 }
 
 #[expect(deprecated, reason = "callers may still send the former fields")]
@@ -397,7 +347,7 @@ fn check_label(key: &str, value: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_tools(tools: &[Tool], model: &dyn Model) -> Result<(), Refusal> {
+pub(super) fn check_tools(tools: &[Tool], model: &dyn Model) -> Result<(), Refusal> {
     let mut names = HashSet::new();
     for (index, tool) in tools.iter().enumerate() {
         let taken = |name: &str| {

@@ -310,9 +310,13 @@ impl Run<'_> {
         if self.journal.is_open() {
             let _ = self.journal.stop();
         }
-        let Step::FunctionCall(mut call) = step else {
-            self.journal.start(step);
-            return Ok(Generating::Plain);
+        let own = self.plan.model.carries_out_calls();
+        let mut call = match step {
+            Step::FunctionCall(call) if !own => call,
+            step => {
+                self.journal.start(step);
+                return Ok(Generating::Plain);
+            }
         };
         if call.id.as_str().is_empty() || self.call_ids.contains(&call.id) {
             call.id = new_id("call_").into();
@@ -406,6 +410,11 @@ impl Run<'_> {
             return Ok(None);
         }
         self.journal.break_off();
+        let called = |step: &Step| matches!(step, Step::FunctionCall(_));
+        if self.plan.model.carries_out_calls() && resumed.steps.iter().any(called) {
+            let why = "the server was restarted while the agent used its tools; what they had done is unknown";
+            return Err(ModelError::permanent("agent_interrupted", why).into());
+        }
         let mut answered: HashSet<CallId> = resumed
             .steps
             .iter()

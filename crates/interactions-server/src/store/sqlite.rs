@@ -1,5 +1,6 @@
 //! The store in one SQLite file: the embedded default.
 
+mod agents;
 mod backup;
 mod keys;
 mod leases;

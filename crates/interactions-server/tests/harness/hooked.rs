@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use interactions_server::store::{
-    Beat, Chain, Chunk, Claim, Ending, KeyRecord, KeyStore, Lease, NewInteraction, Page, Progress,
-    Record, SqliteStore, Store, StoreError, Summary,
+    AgentRecord, AgentStore, Beat, Chain, Chunk, Claim, Ending, KeyRecord, KeyStore, Lease,
+    NewInteraction, Page, Progress, Record, SqliteStore, Store, StoreError, Summary,
 };
 use interactions_types::{InteractionId, Status};
 
@@ -56,6 +56,15 @@ macro_rules! hooked {
             $($close)?
         }
     };
+}
+
+hooked! {
+    AgentStore {
+        add_agent(tenant: &str, agent: &AgentRecord) -> bool;
+        agent(tenant: &str, id: &str) -> Option<AgentRecord>;
+        agents(tenant: &str, after: &str, limit: u32) -> Vec<AgentRecord>;
+        remove_agent(tenant: &str, id: &str) -> bool;
+    }
 }
 
 hooked! {
