@@ -124,9 +124,7 @@ impl Engine {
 }
 
 fn task(config: Option<&AgentConfig>) -> AgentTask {
-    let mut task = AgentTask::default();
-    task.config = config.cloned();
-    task
+    AgentTask { config: config.cloned() }
 }
 
 fn unknown(id: &AgentId) -> Refusal {
