@@ -12,6 +12,7 @@ mod keeper;
 mod nesting;
 mod place;
 mod run;
+mod structured;
 mod toolbox;
 
 use std::collections::HashMap;

@@ -49,6 +49,13 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
         kind == "text"
     }
 
+    /// Whether its own server holds answers to the JSON Schema of the request.
+    ///
+    /// If not, the engine checks them: it shows an answer when it is whole and fits.
+    fn checks_output(&self) -> bool {
+        false
+    }
+
     /// What to call it before people.
     fn label(&self) -> String;
 }

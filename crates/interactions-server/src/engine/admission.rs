@@ -11,6 +11,7 @@ use interactions_types::{
 use serde_json::{Value, json};
 
 use super::history::{self, Past};
+use super::structured::Schema;
 use super::{Engine, turns_to_steps};
 use crate::error::Refusal;
 use crate::model::Model;
@@ -31,6 +32,8 @@ pub(super) struct Plan {
     pub(super) allowed: Option<Vec<String>>,
     pub(super) generation: GenerationConfig,
     pub(super) response_format: Option<Value>,
+    /// What the answer has to fit, unless the model's own server sees to that.
+    pub(super) schema: Option<Schema>,
     /// The conversation before this request.
     pub(super) history: Vec<Step>,
     pub(super) input: Vec<Step>,
@@ -55,7 +58,7 @@ impl Engine {
         let input = normalised(&mut request);
         check_model_coverage(&request)?;
         check_rules(&request, &input)?;
-        let mut plan = self.plan(request, input)?;
+        let mut plan = self.plan(request, input).await?;
         let past = self.history(tenant, &plan.request).await?;
         history::check_results(&past, &plan.input)?;
         plan.history = past.steps;
@@ -63,7 +66,7 @@ impl Engine {
     }
 
     /// Looks up who answers and gathers what they are told.
-    pub(super) fn plan(
+    pub(super) async fn plan(
         &self,
         request: CreateInteraction,
         input: Vec<Step>,
@@ -95,6 +98,7 @@ impl Engine {
         let generation = request.generation_config.clone().unwrap_or_default();
         let (tool_choice, allowed) = choice(&generation, &tools)?;
         let response_format = response_format(&request);
+        let schema = if model.checks_output() { None } else { Schema::of(&request).await? };
         Ok(Plan {
             request,
             model,
@@ -105,6 +109,7 @@ impl Engine {
             allowed,
             generation,
             response_format,
+            schema,
             history: Vec::new(),
             input,
             resumed: None,

@@ -168,7 +168,7 @@ impl Engine {
         {
             return Err(never("its secrets cannot be opened with this server's key".to_owned()));
         }
-        let mut plan = self.plan(bare, input)?;
+        let mut plan = self.plan(bare, input).await?;
         plan.history = self.history(&tenant, &plan.request).await?.steps;
 
         let logged = self.store.events_after(&lease.id, 0, u32::MAX).await?;

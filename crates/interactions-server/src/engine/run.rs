@@ -16,6 +16,7 @@ use serde_json::json;
 use super::admission::Plan;
 use super::journal::{Halted, Journal};
 use super::nesting::{DEEPEST, Nesting};
+use super::structured::{Held, Repair};
 use super::toolbox::{Route, Toolbox};
 use super::{Control, Engine, Finished, history, named, new_id};
 use crate::clock;
@@ -44,6 +45,8 @@ pub(super) async fn run(
         usage: earlier.usage,
         errors: earlier.errors,
         call_ids: HashSet::new(),
+        held: Held::default(),
+        repair: None,
     };
     let outcome = match run.converse().await {
         Ok(verdict) => run.conclude(verdict).await,
@@ -73,6 +76,10 @@ struct Run<'a> {
     errors: Vec<ApiError>,
     /// Ids of calls in the whole conversation: models may repeat theirs, callers must be able to tell them apart.
     call_ids: HashSet<CallId>,
+    /// The answer as far as it has not been found to fit its schema.
+    held: Held,
+    /// What the model was told after an answer that did not fit. It gets one such chance.
+    repair: Option<Repair>,
 }
 
 /// How a run ends when nothing interferes.
@@ -156,7 +163,8 @@ impl Run<'_> {
             return Ok(verdict);
         }
 
-        for _ in 0..=self.engine.config.limits.tool_rounds {
+        let mut rounds = 0;
+        while rounds <= self.engine.config.limits.tool_rounds {
             let turn = self.turn();
             let generation = self.plan.model.generate(turn);
             let stream = unhurried(&mut self.journal, &self.control, generation).await??;
@@ -170,14 +178,16 @@ impl Run<'_> {
                 self.journal.flush().await?;
                 self.carry_out(asked.mcp_calls).await?;
                 if asked.client_calls == 0 {
+                    rounds += 1;
                     continue;
                 }
             }
-            return Ok(if asked.client_calls > 0 {
-                Verdict::RequiresAction
-            } else {
-                Verdict::Completed
-            });
+            if asked.client_calls > 0 {
+                return Ok(Verdict::RequiresAction);
+            }
+            if self.answer_fits().await? {
+                return Ok(Verdict::Completed);
+            }
         }
         let rounds = self.engine.config.limits.tool_rounds;
         Err(ModelError::permanent(
@@ -187,9 +197,38 @@ impl Run<'_> {
         .into())
     }
 
+    /// Checks an answer that would complete the run, and shows it if it fits.
+    /// If not, the model is to be asked once more.
+    async fn answer_fits(&mut self) -> Result<bool, Stop> {
+        if let Some(schema) = &self.plan.schema {
+            let so_far = self.journal.steps();
+            let made = so_far.len();
+            let checking = schema.check(self.held.output_text(so_far));
+            let checked = unhurried(&mut self.journal, &self.control, checking).await?;
+            if let Err(violations) = checked {
+                if self.repair.is_some() {
+                    return Err(ModelError::from(violations).into());
+                }
+                tracing::info!(id = %self.interaction.id, "the answer does not fit its schema");
+                let answer = self.held.output_text(Vec::new());
+                self.repair = Some(Repair::of(made, &answer, &violations));
+                self.held.take();
+                return Ok(false);
+            }
+        }
+        self.show_held();
+        self.check_depth()?;
+        Ok(true)
+    }
+
     /// Everything the model gets to know now.
     fn turn(&self) -> Turn {
         let so_far = self.journal.steps();
+        let free = self.repair.is_some() || !so_far.is_empty();
+        let so_far = match &self.repair {
+            Some(repair) => repair.told(so_far),
+            None => so_far,
+        };
         let conversation: Vec<Step> = [&self.plan.history[..], &self.plan.input, &so_far].concat();
         let system = match (&self.plan.system, self.toolbox.note_for_model()) {
             (Some(system), Some(note)) => Some(format!("{system}\n\n{note}")),
@@ -205,7 +244,7 @@ impl Run<'_> {
                 .plan
                 .tool_choice
                 .clone()
-                .filter(|mode| so_far.is_empty() || *mode != ToolChoiceMode::Any),
+                .filter(|mode| !free || *mode != ToolChoiceMode::Any),
             steps: history::for_model(&conversation, |server, tool| {
                 self.toolbox.exposed(server, tool)
             }),
@@ -239,6 +278,12 @@ impl Run<'_> {
                 return Err(Stop::Cancelled);
             }
             match event {
+                Some(Ok(event)) if self.plan.schema.is_some() && self.held.belongs(&event) => {
+                    // Whatever is open ends here, as it would if this were shown.
+                    let _ = self.journal.stop();
+                    generating = Generating::Plain;
+                    self.held.push(event);
+                }
                 Some(Ok(ModelEvent::Start(step))) => generating = self.start(step)?,
                 Some(Ok(ModelEvent::Delta(delta))) => match (&mut generating, delta) {
                     (Generating::Mcp { text, .. }, Delta::Arguments(more)) => {
@@ -260,10 +305,9 @@ impl Run<'_> {
                 }
                 None => break,
             }
-            if self.journal.is_too_deep() {
+            if let Err(error) = self.check_depth() {
                 self.add_usage(usage.as_ref());
-                let why = format!("the model's answer is nested more than {DEEPEST} levels deep");
-                return Err(ModelError::permanent("api_error", why).into());
+                return Err(error.into());
             }
             debug_assert!(!stream.is_terminated(), "a finished stream is not asked again");
         }
@@ -275,17 +319,47 @@ impl Run<'_> {
             )
             .into()),
             (Some(Finish::Stop), Some(malformed)) => Err(malformed.into()),
-            (Some(_), _) => {
+            (Some(finish), _) => {
+                let calls = asked.client_calls > 0 || !asked.mcp_calls.is_empty();
+                if calls || finish == Finish::MaxTokens {
+                    // Text beside calls is no answer yet, and half an answer is not checked.
+                    self.show_held();
+                    self.check_depth()?;
+                }
                 self.answer_broken("the limit of output tokens was reached");
                 Ok(asked)
             }
         }
     }
 
-    fn start(&mut self, step: Step) -> Result<Generating, Stop> {
-        if self.journal.is_open() {
-            let _ = self.journal.stop();
+    /// Writes down what was held back.
+    fn show_held(&mut self) {
+        for event in self.held.take() {
+            match event {
+                ModelEvent::Start(step) => {
+                    let _ = self.journal.stop();
+                    self.journal.start(step);
+                }
+                ModelEvent::Delta(delta) => self.journal.delta(delta),
+                _ => {
+                    let _ = self.journal.stop();
+                }
+            }
         }
+        let _ = self.journal.stop();
+    }
+
+    fn check_depth(&self) -> Result<(), ModelError> {
+        if self.journal.is_too_deep() {
+            let why = format!("the model's answer is nested more than {DEEPEST} levels deep");
+            return Err(ModelError::permanent("api_error", why));
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, step: Step) -> Result<Generating, Stop> {
+        // Also ends what the model left open.
+        self.show_held();
         let Step::FunctionCall(mut call) = step else {
             self.journal.start(step);
             return Ok(Generating::Plain);
@@ -450,7 +524,8 @@ impl Run<'_> {
     }
 
     async fn conclude(&mut self, verdict: Verdict) -> Result<Finished, Halted> {
-        let _ = self.journal.stop();
+        // However the run ends, what the model said last is kept.
+        self.show_held();
         let mut transient = None;
         let status = match verdict {
             Verdict::Completed => Status::Completed,
