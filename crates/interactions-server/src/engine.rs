@@ -38,6 +38,7 @@ use feed::Feeds;
 use journal::{Birth, Journal, Sink};
 use place::{Active, Place};
 
+pub(crate) use admission::check_label;
 pub(crate) use feed::{Following, event_seq};
 pub(crate) use nesting::{DEEPEST_REQUEST, Nesting};
 

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use interactions_types::{InteractionId, Status};
 
 pub use record::{
-    Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Progress, Record,
-    Summary, Turn,
+    Chain, Chunk, Claim, Ending, LabelFilter, Lease, LoggedEvent, NewInteraction, Page, Progress,
+    Record, Summary, Turn,
 };
 pub use sqlite::SqliteStore;
 pub(crate) use sqlite::sqlite_path;

@@ -292,7 +292,7 @@ fn check_rules(request: &CreateInteraction, input: &[Step]) -> Result<(), Refusa
         }
     }
     for (key, value) in request.labels.iter().flatten() {
-        check_label(key, value)?;
+        check_label("labels", key, value)?;
     }
     Ok(())
 }
@@ -357,7 +357,8 @@ fn check_output(request: &CreateInteraction, model: &dyn Model) -> Result<(), Re
     Ok(())
 }
 
-fn check_label(key: &str, value: &str) -> Result<(), Refusal> {
+/// Refuses a label that nothing can have; `field` is where it stands.
+pub(crate) fn check_label(field: &str, key: &str, value: &str) -> Result<(), Refusal> {
     const LONGEST: usize = 63;
     let plain = |c: char| {
         c == '_' || c == '-' || c.is_numeric() || (c.is_alphabetic() && !c.is_uppercase())
@@ -365,12 +366,12 @@ fn check_label(key: &str, value: &str) -> Result<(), Refusal> {
     let begins_well = key.chars().next().is_some_and(|c| c.is_alphabetic() && !c.is_uppercase());
     if !begins_well || !key.chars().all(plain) || key.chars().count() > LONGEST {
         return Err(Refusal::invalid(format!(
-            "`labels`: the key '{key}' must begin with a lower-case letter and have at most {LONGEST} lower-case letters, digits, `_` and `-`"
+            "`{field}`: the key '{key}' must begin with a lower-case letter and have at most {LONGEST} lower-case letters, digits, `_` and `-`"
         )));
     }
     if !value.chars().all(plain) || value.chars().count() > LONGEST {
         return Err(Refusal::invalid(format!(
-            "`labels.{key}`: the value must have at most {LONGEST} lower-case letters, digits, `_` and `-`"
+            "`{field}.{key}`: the value must have at most {LONGEST} lower-case letters, digits, `_` and `-`"
         )));
     }
     Ok(())
