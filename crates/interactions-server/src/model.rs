@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use interactions_types::{
-    Delta, GenerationConfig, JsonObject, SafetySetting, ServiceTier, Step, Tool, ToolChoiceMode,
-    Usage,
+    Delta, GenerationConfig, JsonObject, ResponseFormat, SafetySetting, ServiceTier, Step, Tool,
+    ToolChoiceMode, Usage, decode_value,
 };
 use serde_json::Value;
 
@@ -89,6 +89,25 @@ pub struct Turn {
     pub safety_settings: Option<Vec<SafetySetting>>,
     /// Speed and price, for models that offer a choice.
     pub service_tier: Option<ServiceTier>,
+}
+
+impl Turn {
+    /// The JSON Schema that the output should fit, if [`response_format`](Self::response_format) has one.
+    #[must_use]
+    pub fn schema(&self) -> Option<Value> {
+        let formats = match self.response_format.as_ref()? {
+            Value::Array(formats) => formats.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        for format in formats {
+            match decode_value(format) {
+                Ok(ResponseFormat::Text(text)) => return text.schema,
+                Ok(ResponseFormat::Schema(schema)) => return Some(schema.into()),
+                _ => {}
+            }
+        }
+        None
+    }
 }
 
 /// A function as a model sees it, whoever runs it.

@@ -1,4 +1,5 @@
 //! Structured output: what does not fit its schema never completes a run.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod harness;
 
@@ -454,4 +455,31 @@ async fn another_server_of_the_api_judges_for_itself() {
     assert_eq!(trip.status, Status::Failed);
     assert_eq!(trip.errors.unwrap()[0].code.as_deref(), Some("invalid_output"));
     assert_eq!(actor.turns().len(), 2, "the front does not ask again");
+}
+
+#[tokio::test]
+async fn the_scripted_model_answers_with_an_example_of_the_schema() {
+    let server = Harness::new().await;
+    let format = ResponseFormat::from(TextResponseFormat::json(schema()));
+    let request = CreateInteraction::new("scripted", "3 days in Paris").response_format(format);
+    let trip = server.client.create(request).await.unwrap();
+    assert_eq!((&trip.status, trip.output_text().as_str()), (&Status::Completed, GOOD));
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_keeps_what_was_held_back() {
+    let server = Harness::new().await;
+    let format = ResponseFormat::from(TextResponseFormat::json(schema()));
+    let request = CreateInteraction::new("scripted", "count to 400").response_format(format);
+    let mut events = server.client.create(request).stream().await.unwrap();
+    let Some(Ok(StreamEvent::Created(created))) = events.next().await else {
+        panic!("created comes first")
+    };
+    let id = &created.interaction.id;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let running = server.client.get(id).await.unwrap();
+    assert_eq!((running.status, running.output_text()), (Status::InProgress, String::new()));
+    let cancelled = server.client.cancel(id).await.unwrap();
+    assert_eq!((cancelled.status.clone(), cancelled.errors.clone()), (Status::Cancelled, None));
+    assert!(cancelled.output_text().starts_with("1 2 "), "{cancelled:?}");
 }
