@@ -478,7 +478,10 @@ async fn a_run_that_is_cancelled_keeps_what_was_held_back() {
     let id = &created.interaction.id;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let running = server.client.get(id).await.unwrap();
-    assert_eq!((running.status, running.output_text()), (Status::InProgress, String::new()));
+    assert_eq!(
+        (running.status.clone(), running.output_text()),
+        (Status::InProgress, String::new())
+    );
     let cancelled = server.client.cancel(id).await.unwrap();
     assert_eq!((cancelled.status.clone(), cancelled.errors.clone()), (Status::Cancelled, None));
     assert!(cancelled.output_text().starts_with("1 2 "), "{cancelled:?}");

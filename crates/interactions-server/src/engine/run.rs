@@ -1,5 +1,7 @@
 //! One run: a loop between the model and the tools of MCP servers, until there is an answer.
 
+mod answer;
+
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
@@ -197,30 +199,6 @@ impl Run<'_> {
         .into())
     }
 
-    /// Checks an answer that would complete the run, and shows it if it fits.
-    /// If not, the model is to be asked once more.
-    async fn answer_fits(&mut self) -> Result<bool, Stop> {
-        if let Some(schema) = &self.plan.schema {
-            let so_far = self.journal.steps();
-            let made = so_far.len();
-            let checking = schema.check(self.held.output_text(so_far));
-            let checked = unhurried(&mut self.journal, &self.control, checking).await?;
-            if let Err(violations) = checked {
-                if self.repair.is_some() {
-                    return Err(ModelError::from(violations).into());
-                }
-                tracing::info!(id = %self.interaction.id, "the answer does not fit its schema");
-                let answer = self.held.output_text(Vec::new());
-                self.repair = Some(Repair::of(made, &answer, &violations));
-                self.held.take();
-                return Ok(false);
-            }
-        }
-        self.show_held();
-        self.check_depth()?;
-        Ok(true)
-    }
-
     /// Everything the model gets to know now.
     fn turn(&self) -> Turn {
         let so_far = self.journal.steps();
@@ -330,31 +308,6 @@ impl Run<'_> {
                 Ok(asked)
             }
         }
-    }
-
-    /// Writes down what was held back.
-    fn show_held(&mut self) {
-        for event in self.held.take() {
-            match event {
-                ModelEvent::Start(step) => {
-                    let _ = self.journal.stop();
-                    self.journal.start(step);
-                }
-                ModelEvent::Delta(delta) => self.journal.delta(delta),
-                _ => {
-                    let _ = self.journal.stop();
-                }
-            }
-        }
-        let _ = self.journal.stop();
-    }
-
-    fn check_depth(&self) -> Result<(), ModelError> {
-        if self.journal.is_too_deep() {
-            let why = format!("the model's answer is nested more than {DEEPEST} levels deep");
-            return Err(ModelError::permanent("api_error", why));
-        }
-        Ok(())
     }
 
     fn start(&mut self, step: Step) -> Result<Generating, Stop> {
