@@ -368,6 +368,8 @@ async fn a_schema_that_is_none_is_refused_with_its_path() {
             "`response_format[0].schema.required`",
         ),
         (text(json!("object")), "`response_format.schema`"),
+        (text(json!({"pattern": "(?=".repeat(20_000)})), "`response_format.schema.pattern`"),
+        (text(json!({"pattern": "(".repeat(20_000) + &")".repeat(20_000)})), "pattern`"),
         (text(json!({"pattern": "("})), "`response_format.schema.pattern`"),
         (text(json!({"$ref": "#/$defs/none"})), "`response_format.schema"),
         (text(json!({"$ref": "http://127.0.0.1:9/schema.json"})), "`response_format.schema"),
@@ -375,6 +377,10 @@ async fn a_schema_that_is_none_is_refused_with_its_path() {
         (
             text(json!({"properties": {"a": {"$ref": "file:///etc/hostname"}}})),
             "`response_format.schema",
+        ),
+        (
+            text(json!({"properties": {"a": {"allOf": [{"$ref": "#/properties/a"}]}}})),
+            "`response_format.schema.properties.a`",
         ),
         (json!({"type": "object", "minimum": "1"}), "`response_format.minimum`"),
         (

@@ -18,6 +18,7 @@ use interactions_types::{
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+use super::nesting::Nesting;
 use crate::error::Refusal;
 use crate::model::{ModelError, ModelEvent};
 
@@ -38,7 +39,14 @@ pub(super) struct Schema {
     /// Where it stands in the request.
     path: String,
     json: Arc<Value>,
-    validator: Arc<Validator>,
+    compiled: Arc<Compiled>,
+}
+
+#[derive(Debug)]
+struct Compiled {
+    validator: Validator,
+    /// See [`effort::reach`].
+    reach: u32,
 }
 
 impl Schema {
@@ -63,7 +71,7 @@ impl Schema {
             None => {
                 Err(Refusal::invalid(format!("`{path}` is too complex; simplify its patterns")))
             }
-            Some(Ok(validator)) => Ok(Some(Self { path, json, validator: Arc::new(validator) })),
+            Some(Ok(compiled)) => Ok(Some(Self { path, json, compiled: Arc::new(compiled) })),
             Some(Err(Violation { path: place, reason })) => Err(Refusal::invalid(format!(
                 "`{path}{}` is not usable as JSON Schema: {reason}",
                 in_request(&place)
@@ -73,8 +81,8 @@ impl Schema {
 
     /// Whether a text is JSON that fits. The text counts as it stands, but for white space around it.
     pub(super) async fn check(&self, text: String) -> Result<(), Violations> {
-        let (schema, validator) = (Arc::clone(&self.json), Arc::clone(&self.validator));
-        let found = aside(move || violations(&schema, &validator, &text))
+        let (schema, compiled) = (Arc::clone(&self.json), Arc::clone(&self.compiled));
+        let found = aside(move || violations(&schema, &compiled, &text))
             .await
             .unwrap_or_else(|| vec![Violation::of_whole("it takes too long to be checked")]);
         if found.is_empty() { Ok(()) } else { Err(Violations { schema: self.path.clone(), found }) }
@@ -86,18 +94,20 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(work)).await.ok()?.ok()
 }
 
-fn compiled(schema: &Value) -> Result<Validator, Violation> {
+fn compiled(schema: &Value) -> Result<Compiled, Violation> {
+    let reach = effort::reach(schema)?;
     let patterns = PatternOptions::fancy_regex()
         .backtrack_limit(BACKTRACKING)
         .size_limit(PATTERN_BYTES)
         .dfa_size_limit(PATTERN_BYTES);
-    jsonschema::options()
+    let validator = jsonschema::options()
         .offline()
         .with_pattern_options(patterns)
         // Since 2019 `format` is a note for readers, and callers write it as one.
         .should_validate_formats(false)
         .build(schema)
-        .map_err(|error| Violation::of(&error))
+        .map_err(|error| Violation::of(&error))?;
+    Ok(Compiled { validator, reach })
 }
 
 /// The schema of a request with its path; the first text format counts, as for the models.
@@ -128,12 +138,16 @@ fn located(request: &CreateInteraction) -> Result<Option<(String, Value)>, Refus
     Ok(None)
 }
 
-fn violations(schema: &Value, validator: &Validator, text: &str) -> Vec<Violation> {
+fn violations(schema: &Value, compiled: &Compiled, text: &str) -> Vec<Violation> {
+    let Compiled { validator, reach } = compiled;
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
         Err(_) if text.trim().is_empty() => return vec![Violation::of_whole("there is no text")],
         Err(error) => return vec![Violation::of_whole(&format!("it is not JSON: {error}"))],
     };
+    if !effort::is_bearable(*reach, Nesting::of(text)) {
+        return vec![Violation::of_whole("it is nested too deeply for this schema")];
+    }
     if validator.is_valid(&value) {
         return Vec::new();
     }
@@ -165,14 +179,15 @@ struct Violation {
 
 impl Violation {
     fn of(error: &ValidationError<'_>) -> Self {
-        Self {
-            path: shortened(error.instance_path().as_str(), LONGEST_PATH),
-            reason: shortened(&error.to_string(), LONGEST_REASON),
-        }
+        Self::at(error.instance_path().as_str(), &error.to_string())
+    }
+
+    fn at(path: &str, reason: &str) -> Self {
+        Self { path: shortened(path, LONGEST_PATH), reason: shortened(reason, LONGEST_REASON) }
     }
 
     fn of_whole(reason: &str) -> Self {
-        Self { path: String::new(), reason: shortened(reason, LONGEST_REASON) }
+        Self::at("", reason)
     }
 }
 
