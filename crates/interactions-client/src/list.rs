@@ -119,6 +119,31 @@ impl List {
     pub fn status(self, status: impl Into<Status>) -> Self {
         self.query("status", status.into().as_str())
     }
+
+    /// Only interactions that were created with this label; our own server's extension.
+    ///
+    /// Of several labels, an interaction must have them all.
+    pub fn label(self, key: impl fmt::Display, value: impl fmt::Display) -> Self {
+        self.query("label", format!("{key}:{value}"))
+    }
+
+    /// Only interactions that were created with a label of this key; our own server's extension.
+    pub fn has_label(self, key: impl Into<String>) -> Self {
+        self.query("label", key)
+    }
+
+    /// Only interactions created at this time or later; our own server's extension.
+    ///
+    /// The time is RFC 3339, as in [`Interaction::created`]: `2026-11-23T10:00:00Z`.
+    pub fn created_after(self, time: impl Into<String>) -> Self {
+        self.query("created_after", time)
+    }
+
+    /// Only interactions created before this time, in the form of [`created_after`](Self::created_after);
+    /// our own server's extension.
+    pub fn created_before(self, time: impl Into<String>) -> Self {
+        self.query("created_before", time)
+    }
 }
 
 /// A page of stored interactions.

@@ -190,6 +190,26 @@ async fn a_list_is_read_page_after_page() {
 }
 
 #[tokio::test]
+async fn filters_of_a_list_go_with_every_page() {
+    let service = capture([page(&["a"], "p2"), page(&["b"], "")].map(Reply::json));
+    let list = client(&service)
+        .list()
+        .label("team", "blue")
+        .has_label("run")
+        .created_after("2026-11-23T10:00:00+01:00")
+        .created_before("2026-11-24T10:00:00Z");
+    let items: Vec<_> = list.items().try_collect().await.unwrap();
+    assert_eq!(items.len(), 2);
+    let queries: Vec<String> = service
+        .requests()
+        .iter()
+        .map(|request| request.uri.query().unwrap().replace("%3A", ":"))
+        .collect();
+    let filters = "label=team:blue&label=run&created_after=2026-11-23T10:00:00%2B01:00&created_before=2026-11-24T10:00:00Z";
+    assert_eq!(queries, [filters.to_owned(), format!("{filters}&page_token=p2")]);
+}
+
+#[tokio::test]
 async fn a_list_that_would_never_end_is_an_error() {
     let service =
         capture([page(&["a"], "p2"), page(&["b"], "p2"), page(&["c"], "p2")].map(Reply::json));

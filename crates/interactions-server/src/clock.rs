@@ -13,11 +13,32 @@ pub(crate) fn rfc3339(millis: i64) -> String {
     seconds.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// Reads RFC 3339 with any offset; `None` for what is no such time.
+pub(crate) fn from_rfc3339(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn writes_whole_seconds() {
         assert_eq!(super::rfc3339(1_764_159_767_999), "2025-11-26T12:22:47Z");
         assert_eq!(super::rfc3339(-1), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn reads_what_it_writes_and_other_offsets() {
+        for (text, millis) in [
+            ("2025-11-26T12:22:47Z", Some(1_764_159_767_000)),
+            ("2025-11-26T13:22:47.25+01:00", Some(1_764_159_767_250)),
+            ("2025-11-26t12:22:47z", Some(1_764_159_767_000)),
+            ("2025-11-26", None),
+            ("2025-11-26T12:22:47", None),
+            ("2025-13-26T12:22:47Z", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(super::from_rfc3339(text), millis, "{text}");
+        }
     }
 }

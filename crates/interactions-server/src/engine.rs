@@ -16,6 +16,7 @@ mod nesting;
 mod observation;
 mod place;
 mod run;
+mod structured;
 mod toolbox;
 
 use std::collections::{BTreeMap, HashMap};
@@ -44,6 +45,7 @@ use journal::{Birth, Journal, Sink};
 use observation::Observation;
 use place::{Active, Place};
 
+pub(crate) use admission::check_label;
 pub(crate) use agents::{AgentMark, ShownAgent};
 pub(crate) use feed::{Following, event_seq};
 pub(crate) use nesting::{DEEPEST_REQUEST, Nesting};

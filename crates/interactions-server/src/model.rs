@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use interactions_types::{
-    AgentConfig, Delta, GenerationConfig, JsonObject, SafetySetting, ServiceTier, Step, Tool,
-    ToolChoiceMode, Usage,
+    AgentConfig, Delta, GenerationConfig, JsonObject, ResponseFormat, SafetySetting, ServiceTier,
+    Step, Tool, ToolChoiceMode, Usage, decode_value,
 };
 use serde_json::Value;
 
@@ -49,6 +49,13 @@ pub trait Model: fmt::Debug + Send + Sync + 'static {
     /// A request that wants another kind is refused before it runs.
     fn makes(&self, kind: &str) -> bool {
         kind == "text"
+    }
+
+    /// Whether its own server holds answers to the JSON Schema of the request.
+    ///
+    /// If not, the engine checks them: it shows an answer when it is whole and fits.
+    fn checks_output(&self) -> bool {
+        false
     }
 
     /// Whether the function calls in its answers are its own affair: it carries them out itself,
@@ -123,6 +130,25 @@ pub struct Turn {
 pub struct AgentTask {
     /// Its settings, in the wire's form.
     pub config: Option<AgentConfig>,
+}
+
+impl Turn {
+    /// The JSON Schema that the output should fit, if [`response_format`](Self::response_format) has one.
+    #[must_use]
+    pub fn schema(&self) -> Option<Value> {
+        let formats = match self.response_format.as_ref()? {
+            Value::Array(formats) => formats.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        for format in formats {
+            match decode_value(format) {
+                Ok(ResponseFormat::Text(text)) => return text.schema,
+                Ok(ResponseFormat::Schema(schema)) => return Some(schema.into()),
+                _ => {}
+            }
+        }
+        None
+    }
 }
 
 /// A function as a model sees it, whoever runs it.

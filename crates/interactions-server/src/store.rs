@@ -16,8 +16,8 @@ use interactions_types::{InteractionId, Status};
 pub use agents::{AgentRecord, AgentStore};
 pub use keys::{KeyRecord, KeyStore, digest};
 pub use record::{
-    Chain, Chunk, Claim, Ending, Lease, LoggedEvent, NewInteraction, Page, Progress, Record,
-    Summary, Turn, patience_after,
+    Chain, Chunk, Claim, Ending, LabelFilter, Lease, LoggedEvent, NewInteraction, Page, Progress,
+    Record, Summary, Turn, patience_after,
 };
 pub use sqlite::SqliteStore;
 

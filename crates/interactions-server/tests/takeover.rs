@@ -17,7 +17,8 @@ use interactions_server::store::{
 };
 use interactions_server::{Config, Server};
 use interactions_types::{
-    CreateInteraction, Function, InteractionId, McpServer, ModelOutput, Status, Step, Usage,
+    CreateInteraction, Function, InteractionId, McpServer, ModelOutput, ResponseFormat, Status,
+    Step, TextResponseFormat, Usage,
 };
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
@@ -149,6 +150,31 @@ async fn an_mcp_call_that_was_broken_off_is_not_carried_out() {
     let ended = server.wait(&id).await;
     let Some(Step::McpServerToolResult(result)) = ended.steps.get(2) else { panic!("{ended:?}") };
     assert!(result.result.to_text().contains("it was not carried out"), "{result:?}");
+}
+
+#[tokio::test]
+async fn an_answer_is_held_to_its_schema_after_a_takeover_too() {
+    // The scripted model does not follow references, so it cannot fit the second one.
+    for (property, fits) in
+        [(json!({"const": "seven"}), true), (json!({"$ref": "#/$defs/it"}), false)]
+    {
+        let dir = directory();
+        let schema = json!({"type": "object", "required": ["n"], "properties": {"n": property},
+            "$defs": {"it": {"type": "integer"}}});
+        let format = ResponseFormat::from(TextResponseFormat::json(schema));
+        let request = CreateInteraction::new("scripted", "go").response_format(format);
+        let thought = json!({"event_type": "step.start", "index": 0, "step": {"type": "thought"}});
+        let id = orphan(&dir, request, &[thought]).await;
+        let server = Harness::at(dir, hasty()).await;
+        let ended = server.wait(&id).await;
+        if fits {
+            assert_eq!((ended.status.clone(), ended.errors.clone()), (Status::Completed, None));
+            assert_eq!(ended.output_text(), r#"{"n":"seven"}"#);
+        } else {
+            assert_eq!(ended.status, Status::Failed);
+            assert_eq!(ended.errors.unwrap()[0].code.as_deref(), Some("invalid_output"));
+        }
+    }
 }
 
 /// A server whose store fails the first calls of `method`.

@@ -4,6 +4,7 @@ use clap::Args;
 use futures::StreamExt;
 use interactions_client::{Backoff, Client, Update};
 use interactions_types::{Interaction, Status, StreamEvent};
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -110,8 +111,23 @@ pub(crate) struct List {
     /// Only those with this status, for example `completed`.
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Status::KNOWN))]
     status: Option<String>,
+    /// Only those with this label, and this value if one is given; repeat it for those with several.
+    #[arg(long = "label", value_name = "KEY[:VALUE]")]
+    labels: Vec<String>,
+    /// Only those created at this time or later, for example `2026-11-23T10:00:00Z`.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<String>,
+    /// Only those created before this time.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<String>,
     #[command(flatten)]
     remote: Remote,
+}
+
+/// A time as the server reads it.
+fn time(text: &str) -> Result<String, String> {
+    let time = text.parse::<Timestamp>();
+    time.map(|time| time.to_string()).map_err(|_| "write it like 2026-11-23T10:00:00Z".to_owned())
 }
 
 impl List {
@@ -120,6 +136,18 @@ impl List {
         let mut call = client.list().page_size(self.limit);
         if let Some(status) = &self.status {
             call = call.status(Status::from(status.as_str()));
+        }
+        for label in &self.labels {
+            call = match label.split_once(':') {
+                Some((key, value)) => call.label(key, value),
+                None => call.has_label(label),
+            };
+        }
+        if let Some(since) = self.since {
+            call = call.created_after(since);
+        }
+        if let Some(until) = self.until {
+            call = call.created_before(until);
         }
         let page = call.await?;
         if page.ids().is_empty() && !self.remote.json {

@@ -10,6 +10,7 @@ use interactions_types::{
 use serde_json::{Value, json};
 
 use super::history::{self, Past};
+use super::structured::Schema;
 use super::{Engine, cast, turns_to_steps};
 use crate::coverage;
 use crate::error::Refusal;
@@ -33,6 +34,8 @@ pub(super) struct Plan {
     pub(super) allowed: Option<Vec<String>>,
     pub(super) generation: GenerationConfig,
     pub(super) response_format: Option<Value>,
+    /// What the answer has to fit, unless the model's own server sees to that.
+    pub(super) schema: Option<Schema>,
     /// The conversation before this request.
     pub(super) history: Vec<Step>,
     pub(super) input: Vec<Step>,
@@ -86,6 +89,7 @@ impl Engine {
         let generation = request.generation_config.clone().unwrap_or_default();
         let (tool_choice, allowed) = choice(&generation, &tools)?;
         let response_format = response_format(&request);
+        let schema = if cast.model.checks_output() { None } else { Schema::of(&request).await? };
         Ok(Plan {
             request,
             model: cast.model,
@@ -97,6 +101,7 @@ impl Engine {
             allowed,
             generation,
             response_format,
+            schema,
             history: Vec::new(),
             input,
             resumed: None,
@@ -263,7 +268,7 @@ fn check_rules(request: &CreateInteraction, input: &[Step]) -> Result<(), Refusa
         }
     }
     for (key, value) in request.labels.iter().flatten() {
-        check_label(key, value)?;
+        check_label("labels", key, value)?;
     }
     Ok(())
 }
@@ -328,7 +333,8 @@ fn check_output(request: &CreateInteraction, model: &dyn Model) -> Result<(), Re
     Ok(())
 }
 
-fn check_label(key: &str, value: &str) -> Result<(), Refusal> {
+/// Refuses a label that nothing can have; `field` is where it stands.
+pub(crate) fn check_label(field: &str, key: &str, value: &str) -> Result<(), Refusal> {
     const LONGEST: usize = 63;
     let plain = |c: char| {
         c == '_' || c == '-' || c.is_numeric() || (c.is_alphabetic() && !c.is_uppercase())
@@ -336,12 +342,12 @@ fn check_label(key: &str, value: &str) -> Result<(), Refusal> {
     let begins_well = key.chars().next().is_some_and(|c| c.is_alphabetic() && !c.is_uppercase());
     if !begins_well || !key.chars().all(plain) || key.chars().count() > LONGEST {
         return Err(Refusal::invalid(format!(
-            "`labels`: the key '{key}' must begin with a lower-case letter and have at most {LONGEST} lower-case letters, digits, `_` and `-`"
+            "`{field}`: the key '{key}' must begin with a lower-case letter and have at most {LONGEST} lower-case letters, digits, `_` and `-`"
         )));
     }
     if !value.chars().all(plain) || value.chars().count() > LONGEST {
         return Err(Refusal::invalid(format!(
-            "`labels.{key}`: the value must have at most {LONGEST} lower-case letters, digits, `_` and `-`"
+            "`{field}.{key}`: the value must have at most {LONGEST} lower-case letters, digits, `_` and `-`"
         )));
     }
     Ok(())

@@ -251,10 +251,6 @@ impl Journal {
         self.emit(ErrorEvent::new().error(error).into());
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.open.is_some()
-    }
-
     fn emit(&mut self, event: StreamEvent) {
         // Only the end of a call's arguments can fail to accumulate, and `stop` reports that.
         let _ = self.record(event);

@@ -1,5 +1,7 @@
 //! One run: a loop between the model and the tools of MCP servers, until there is an answer.
 
+mod answer;
+
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use super::admission::Plan;
 use super::journal::{Halted, Journal};
 use super::media::Media;
 use super::nesting::{DEEPEST, Nesting};
+use super::structured::{Held, Repair};
 use super::toolbox::{Route, Toolbox};
 use super::{Control, Engine, Finished, history, named, new_id, observation};
 use crate::clock;
@@ -47,6 +50,8 @@ pub(super) async fn run(
         errors: earlier.errors,
         attachment: earlier.attachment,
         call_ids: HashSet::new(),
+        held: Held::default(),
+        repair: None,
     };
     let outcome = match run.converse().await {
         Ok(verdict) => run.conclude(verdict).await,
@@ -79,6 +84,10 @@ struct Run<'a> {
     attachment: Option<String>,
     /// Ids of calls in the whole conversation: models may repeat theirs, callers must be able to tell them apart.
     call_ids: HashSet<CallId>,
+    /// The answer as far as it has not been found to fit its schema.
+    held: Held,
+    /// What the model was told after an answer that did not fit. It gets one such chance.
+    repair: Option<Repair>,
 }
 
 /// How a run ends when nothing interferes.
@@ -166,7 +175,8 @@ impl Run<'_> {
             return Ok(verdict);
         }
 
-        for _ in 0..=self.engine.config.limits.tool_rounds {
+        let mut rounds = 0;
+        while rounds <= self.engine.config.limits.tool_rounds {
             let turn = self.turn().await?;
             let generation = self.plan.model.generate(turn);
             let stream = unhurried(&mut self.journal, &self.control, generation).await??;
@@ -180,14 +190,16 @@ impl Run<'_> {
                 self.journal.flush().await?;
                 self.carry_out(asked.mcp_calls).await?;
                 if asked.client_calls == 0 {
+                    rounds += 1;
                     continue;
                 }
             }
-            return Ok(if asked.client_calls > 0 {
-                Verdict::RequiresAction
-            } else {
-                Verdict::Completed
-            });
+            if asked.client_calls > 0 {
+                return Ok(Verdict::RequiresAction);
+            }
+            if self.answer_fits().await? {
+                return Ok(Verdict::Completed);
+            }
         }
         let rounds = self.engine.config.limits.tool_rounds;
         Err(ModelError::permanent(
@@ -200,6 +212,11 @@ impl Run<'_> {
     /// Everything the model gets to know now.
     async fn turn(&mut self) -> Result<Turn, Stop> {
         let so_far = self.journal.steps();
+        let free = self.repair.is_some() || !so_far.is_empty();
+        let so_far = match &self.repair {
+            Some(repair) => repair.told(so_far),
+            None => so_far,
+        };
         let conversation: Vec<Step> = [&self.plan.history[..], &self.plan.input, &so_far].concat();
         let system = match (&self.plan.system, self.toolbox.note_for_model()) {
             (Some(system), Some(note)) => Some(format!("{system}\n\n{note}")),
@@ -222,7 +239,7 @@ impl Run<'_> {
                 .plan
                 .tool_choice
                 .clone()
-                .filter(|mode| so_far.is_empty() || *mode != ToolChoiceMode::Any),
+                .filter(|mode| !free || *mode != ToolChoiceMode::Any),
             steps,
             generation: self.plan.generation.clone(),
             response_format: self.plan.response_format.clone(),
@@ -259,6 +276,12 @@ impl Run<'_> {
                 return Err(Stop::Cancelled);
             }
             match event {
+                Some(Ok(event)) if self.plan.schema.is_some() && self.held.belongs(&event) => {
+                    // Whatever is open ends here, as it would if this were shown.
+                    let _ = self.journal.stop();
+                    generating = Generating::Plain;
+                    self.held.push(event);
+                }
                 Some(Ok(ModelEvent::Start(step))) => generating = self.start(step)?,
                 Some(Ok(ModelEvent::Delta(delta))) => match (&mut generating, delta) {
                     (Generating::Mcp { text, .. }, Delta::Arguments(more)) => {
@@ -284,10 +307,9 @@ impl Run<'_> {
                 }
                 None => break,
             }
-            if self.journal.is_too_deep() {
+            if let Err(error) = self.check_depth() {
                 self.add_usage(usage.as_ref());
-                let why = format!("the model's answer is nested more than {DEEPEST} levels deep");
-                return Err(ModelError::permanent("api_error", why).into());
+                return Err(error.into());
             }
             debug_assert!(!stream.is_terminated(), "a finished stream is not asked again");
         }
@@ -299,7 +321,13 @@ impl Run<'_> {
             )
             .into()),
             (Some(Finish::Stop), Some(malformed)) => Err(malformed.into()),
-            (Some(_), _) => {
+            (Some(finish), _) => {
+                let calls = asked.client_calls > 0 || !asked.mcp_calls.is_empty();
+                if calls || finish == Finish::MaxTokens {
+                    // Text beside calls is no answer yet, and half an answer is not checked.
+                    self.show_held();
+                    self.check_depth()?;
+                }
                 self.answer_broken("the limit of output tokens was reached");
                 Ok(asked)
             }
@@ -307,9 +335,8 @@ impl Run<'_> {
     }
 
     fn start(&mut self, step: Step) -> Result<Generating, Stop> {
-        if self.journal.is_open() {
-            let _ = self.journal.stop();
-        }
+        // Also ends what the model left open.
+        self.show_held();
         let own = self.plan.model.carries_out_calls();
         let mut call = match step {
             Step::FunctionCall(call) if !own => call,
@@ -488,7 +515,8 @@ impl Run<'_> {
     }
 
     async fn conclude(&mut self, verdict: Verdict) -> Result<Finished, Halted> {
-        let _ = self.journal.stop();
+        // However the run ends, what the model said last is kept.
+        self.show_held();
         let mut transient = None;
         let status = match verdict {
             Verdict::Completed => Status::Completed,

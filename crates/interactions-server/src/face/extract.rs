@@ -1,11 +1,10 @@
 //! What handlers take from a request, with refusals in the form of the API.
 
-use std::collections::HashMap;
-
 use axum::extract::{FromRequestParts, Query, RawPathParams};
 use http::request::Parts;
 use interactions_types::InteractionId;
 
+use crate::clock;
 use crate::error::Refusal;
 
 /// The id in the path. One that is no text cannot be anybody's.
@@ -24,9 +23,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// The parameters of the query.
+/// The parameters of the query, in their order.
 #[derive(Debug)]
-pub(super) struct Parameters(HashMap<String, String>);
+pub(super) struct Parameters(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Refusal;
@@ -40,9 +39,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 }
 
 impl Parameters {
-    /// A parameter; an empty one is none.
+    /// A parameter; an empty one is none, and of several the last one counts.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|text| !text.is_empty())
+        let last = self.0.iter().rfind(|(known, _)| known == name);
+        last.map(|(_, text)| text.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// All values of a parameter that may come more than once.
+    pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
+        let all = self.0.iter().filter(move |(known, _)| known == name);
+        all.map(|(_, text)| text.as_str()).filter(|text| !text.is_empty())
+    }
+
+    /// A time in the form of RFC 3339, in milliseconds since 1970.
+    pub(super) fn time(&self, name: &str) -> Result<Option<i64>, Refusal> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        clock::from_rfc3339(text).map(Some).ok_or_else(|| {
+            Refusal::invalid(format!(
+                "`{name}`: '{text}' is not a time; write it like 2026-11-23T10:00:00Z (a + has to be %2B in a URL)"
+            ))
+        })
     }
 
     pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {

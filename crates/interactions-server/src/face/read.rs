@@ -12,12 +12,13 @@ use super::extract::{Id, Parameters};
 use super::keys::Tenant;
 use super::{Face, stream};
 use crate::clock;
-use crate::engine::{event_seq, shown};
+use crate::engine::{check_label, event_seq, shown};
 use crate::error::Refusal;
-use crate::store::{Page, Record, Summary};
+use crate::store::{LabelFilter, Page, Record, Summary};
 
 const PAGE: u32 = 10;
 const LARGEST_PAGE: u32 = 500;
+const MOST_LABELS: usize = 32;
 
 /// `GET /interactions/{id}`: its state, or its events.
 pub(super) async fn get(
@@ -110,6 +111,9 @@ pub(super) async fn list(
         before,
         status: query.text("status").map(Status::from),
         model: query.text("model").map(str::to_owned),
+        labels: labels(&query)?,
+        created_from: query.time("created_after")?,
+        created_to: query.time("created_before")?,
     };
     let mut records = face.engine.store.list(&tenant, &page).await?;
     let more = records.len() > size as usize;
@@ -121,6 +125,26 @@ pub(super) async fn list(
         body["next_page_token"] = json!(next);
     }
     Ok(Json(body).into_response())
+}
+
+/// Reads every `label=key` and `label=key:value`.
+fn labels(query: &Parameters) -> Result<Vec<LabelFilter>, Refusal> {
+    let labels = query.texts("label").map(|text| {
+        let (key, value) = match text.split_once(':') {
+            Some((key, value)) => (key, Some(value.to_owned())),
+            None => (text, None),
+        };
+        check_label("label", key, value.as_deref().unwrap_or_default())?;
+        Ok(LabelFilter::new(key, value))
+    });
+    let labels: Vec<_> = labels.collect::<Result<_, Refusal>>()?;
+    if labels.len() > MOST_LABELS {
+        return Err(Refusal::invalid(format!(
+            "`label`: {} labels are more than the {MOST_LABELS} that one list can be filtered by",
+            labels.len()
+        )));
+    }
+    Ok(labels)
 }
 
 /// One line of the list: the id, which is all that Google sends, and what people want to see beside it.

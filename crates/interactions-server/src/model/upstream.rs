@@ -92,6 +92,11 @@ impl Model for Upstream {
         true
     }
 
+    /// It has the schema and speaks the same API: whether an answer may complete is its matter.
+    fn checks_output(&self) -> bool {
+        true
+    }
+
     fn label(&self) -> String {
         format!("Interactions API at {}", self.client.base_url())
     }

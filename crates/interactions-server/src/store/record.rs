@@ -313,4 +313,28 @@ pub struct Page {
     pub status: Option<Status>,
     /// Only those of this model.
     pub model: Option<String>,
+    /// Only those with all of these labels.
+    pub labels: Vec<LabelFilter>,
+    /// Only those created at this time or later, in milliseconds since 1970.
+    pub created_from: Option<i64>,
+    /// Only those created before this time.
+    pub created_to: Option<i64>,
+}
+
+/// A label that interactions must have to be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LabelFilter {
+    /// Its key.
+    pub key: String,
+    /// Its value; any if absent.
+    pub value: Option<String>,
+}
+
+impl LabelFilter {
+    /// A label with this key, and with this value if there is one.
+    #[must_use]
+    pub fn new(key: impl Into<String>, value: Option<String>) -> Self {
+        Self { key: key.into(), value }
+    }
 }

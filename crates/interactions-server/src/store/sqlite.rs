@@ -4,6 +4,7 @@ mod agents;
 mod backup;
 mod keys;
 mod leases;
+mod list;
 mod rows;
 
 use std::path::Path;
@@ -22,7 +23,7 @@ use super::{
     StoreError, Summary, Turn,
 };
 use crate::StartError;
-use rows::{column, failed, fenced, from_now, json, optional, parsed, record, signed, summary};
+use rows::{column, failed, fenced, from_now, json, optional, parsed, record, signed};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -140,6 +141,15 @@ impl Store for SqliteStore {
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
+        for (key, value) in new.request.labels.iter().flatten() {
+            sqlx::query("insert into labels (interaction, key, value) values (?, ?, ?)")
+                .bind(new.lease.id.as_str())
+                .bind(key)
+                .bind(value)
+                .execute(&mut *tx)
+                .await
+                .map_err(failed)?;
+        }
         if let Some(chunk) = chunk {
             insert_chunk(&mut tx, &new.lease.id, chunk).await?;
         }
@@ -336,38 +346,17 @@ impl Store for SqliteStore {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
-        sqlx::query("delete from chunks where interaction = ?")
-            .bind(id.as_str())
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?;
+        for content in
+            ["delete from chunks where interaction = ?", "delete from labels where interaction = ?"]
+        {
+            sqlx::query(content).bind(id.as_str()).execute(&mut *tx).await.map_err(failed)?;
+        }
         tx.commit().await.map_err(failed)?;
         Ok(true)
     }
 
     async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Summary>, StoreError> {
-        let (created, id) = match &page.before {
-            Some((created, id)) => (Some(*created), Some(id.as_str())),
-            None => (None, None),
-        };
-        let rows = sqlx::query(
-            "select id, parent, model, agent, status, created, updated from interactions
-             where tenant = ?1 and erased is null
-               and (?2 is null or (created, id) < (?2, ?3))
-               and (?4 is null or status = ?4)
-               and (?5 is null or model = ?5)
-             order by created desc, id desc limit ?6",
-        )
-        .bind(tenant)
-        .bind(created)
-        .bind(id)
-        .bind(page.status.as_ref().map(Status::as_str))
-        .bind(page.model.as_deref())
-        .bind(page.size)
-        .fetch_all(&self.readers)
-        .await
-        .map_err(failed)?;
-        rows.iter().map(summary).collect()
+        list::list(self, tenant, page).await
     }
 
     async fn expire(&self, now: i64) -> Result<u64, StoreError> {

@@ -75,34 +75,26 @@ pub(super) fn request(turn: &Turn, host: Host) -> Result<Value, ModelError> {
     if let Some(level) = &generation.thinking_level {
         body["reasoning_effort"] = json!(level.as_str());
     }
-    if let Some(format) = turn.response_format.as_ref().and_then(response_format) {
+    if let Some(format) = response_format(turn) {
         body["response_format"] = format;
     }
     Ok(body)
 }
 
 /// The text format of a request; audio, images and video have no counterpart here.
-fn response_format(format: &Value) -> Option<Value> {
-    let format = match format {
-        Value::Array(formats) => formats.iter().find(|format| format["type"] == "text")?,
-        other => other,
-    };
-    match format.get("type").and_then(Value::as_str) {
-        Some("text") => {
-            match (format.get("schema"), format.get("mime_type").and_then(Value::as_str)) {
-                (Some(schema), _) => Some(schema_format(schema)),
-                (None, Some("application/json")) => Some(json!({"type": "json_object"})),
-                _ => None,
-            }
-        }
-        Some("audio" | "image" | "video") => None,
-        // Formerly the field was the schema itself.
-        _ => Some(schema_format(format)),
+fn response_format(turn: &Turn) -> Option<Value> {
+    if let Some(schema) = turn.schema() {
+        return Some(json!({
+            "type": "json_schema",
+            "json_schema": {"name": "response", "schema": schema},
+        }));
     }
-}
-
-fn schema_format(schema: &Value) -> Value {
-    json!({"type": "json_schema", "json_schema": {"name": "response", "schema": schema}})
+    let formats = match turn.response_format.as_ref()? {
+        Value::Array(formats) => formats.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let text = formats.iter().find(|format| format["type"] == "text")?;
+    (text["mime_type"] == "application/json").then(|| json!({"type": "json_object"}))
 }
 
 fn messages(turn: &Turn, host: Host) -> Result<Vec<Value>, ModelError> {
@@ -315,10 +307,18 @@ mod tests {
                 json!("json_object"),
             ),
             (schema.clone(), json!("json_schema")),
+            (json!([{"type": "image"}, schema]), json!("json_schema")),
         ] {
-            assert_eq!(response_format(&format).unwrap()["type"], kind, "{format}");
+            let turn = Turn { response_format: Some(format), ..Turn::default() };
+            let written = response_format(&turn).unwrap();
+            assert_eq!(written["type"], kind, "{turn:?}");
+            if kind == "json_schema" {
+                assert_eq!(written["json_schema"]["schema"], schema, "{turn:?}");
+            }
         }
-        assert_eq!(response_format(&json!({"type": "image"})), None);
-        assert_eq!(response_format(&json!({"type": "text"})), None);
+        for format in [json!({"type": "image"}), json!({"type": "text"})] {
+            let turn = Turn { response_format: Some(format), ..Turn::default() };
+            assert_eq!(response_format(&turn), None, "{turn:?}");
+        }
     }
 }

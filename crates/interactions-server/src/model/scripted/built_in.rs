@@ -11,6 +11,7 @@
 //! | anything else | is told what was said |
 //!
 //! When tools have answered, it reports what they said.
+//! Where a JSON Schema is asked for, it answers with an example of it instead.
 
 use interactions_types::{JsonObject, ToolChoiceMode};
 use regex_lite::Regex;
@@ -42,7 +43,7 @@ pub(super) fn actions(scene: &Scene<'_>) -> Vec<Action> {
     }
     if let Some(seconds) = number_after("wait|sleep") {
         let seconds = seconds.min(LONGEST_WAIT_SECONDS);
-        return vec![Action::Sleep(seconds * 1000), say(format!("Waited {seconds} s."))];
+        return vec![Action::Sleep(seconds * 1000), answer(scene, format!("Waited {seconds} s."))];
     }
     if said("fail") {
         return vec![Action::Fail {
@@ -67,13 +68,24 @@ pub(super) fn actions(scene: &Scene<'_>) -> Vec<Action> {
                 arguments: made_up(tool, &scene.prompt),
             });
         }
-        None => actions.push(say(format!("You said: {}", scene.prompt))),
+        None => actions.push(answer(scene, format!("You said: {}", scene.prompt))),
     }
     actions
 }
 
 fn say(text: String) -> Action {
     Action::Say { text, chunk: 12, delay_ms: 0 }
+}
+
+/// Says it, or what the schema of the request makes of the prompt.
+fn answer(scene: &Scene<'_>, text: String) -> Action {
+    say(match scene.turn.schema() {
+        Some(schema) => {
+            let mut numbers = numbers(&scene.prompt);
+            example("", &schema, &scene.prompt, &mut numbers, 0).to_string()
+        }
+        None => text,
+    })
 }
 
 fn report(scene: &Scene<'_>) -> Vec<Action> {
@@ -86,7 +98,7 @@ fn report(scene: &Scene<'_>) -> Vec<Action> {
             },
         )
         .collect();
-    vec![say(answers.join("\n"))]
+    vec![answer(scene, answers.join("\n"))]
 }
 
 /// The tool that shares the most words with the prompt; failing that, one that needs no arguments.
@@ -132,12 +144,7 @@ fn required(tool: &FunctionSpec) -> impl Iterator<Item = &str> {
 
 /// Arguments for the required properties, from the schema where it says, else from the prompt.
 fn made_up(tool: &FunctionSpec, prompt: &str) -> JsonObject {
-    let mut numbers = Regex::new(r"-?\d+(?:\.\d+)?")
-        .map(|pattern| {
-            pattern.find_iter(prompt).map(|found| found.as_str().to_owned()).collect::<Vec<_>>()
-        })
-        .unwrap_or_default()
-        .into_iter();
+    let mut numbers = numbers(prompt);
     required(tool)
         .map(|name| {
             let schema =
@@ -148,6 +155,14 @@ fn made_up(tool: &FunctionSpec, prompt: &str) -> JsonObject {
             )
         })
         .collect()
+}
+
+/// The numbers in a text, one after the other.
+fn numbers(text: &str) -> impl Iterator<Item = String> + use<> {
+    let found: Vec<String> = Regex::new(r"-?\d+(?:\.\d+)?")
+        .map(|pattern| pattern.find_iter(text).map(|found| found.as_str().to_owned()).collect())
+        .unwrap_or_default();
+    found.into_iter()
 }
 
 fn example(

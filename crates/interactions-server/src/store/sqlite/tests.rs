@@ -35,6 +35,11 @@ impl Fixture {
         lease
     }
 
+    async fn listed(&self, page: Page) -> Vec<String> {
+        let found = self.store.list("t", &page).await.unwrap();
+        found.into_iter().map(|summary| summary.id.to_string()).collect()
+    }
+
     async fn insert_for(
         &self,
         lease_for: Duration,
@@ -42,9 +47,26 @@ impl Fixture {
         parent: Option<&str>,
         created: i64,
     ) -> Lease {
-        let lease = Lease::new(id.into(), "me".to_owned(), 1);
         let mut request = CreateInteraction::new("m", id);
         request.previous_interaction_id = parent.map(InteractionId::from);
+        self.insert_request(lease_for, id, request, created).await
+    }
+
+    async fn insert_labelled(&self, id: &str, labels: &[(&str, &str)], created: i64) -> Lease {
+        let mut request = CreateInteraction::new("m", id);
+        let owned = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        request.labels = Some(owned.collect());
+        self.insert_request(MINUTE, id, request, created).await
+    }
+
+    async fn insert_request(
+        &self,
+        lease_for: Duration,
+        id: &str,
+        request: CreateInteraction,
+        created: i64,
+    ) -> Lease {
+        let lease = Lease::new(id.into(), "me".to_owned(), 1);
         let new = NewInteraction::new(
             lease.clone(),
             "t".to_owned(),
@@ -83,7 +105,7 @@ fn chunk(first: u64, count: u64) -> Chunk {
     Chunk::new(first, events)
 }
 
-use super::super::{LoggedEvent, StoreErrorKind};
+use super::super::{LabelFilter, LoggedEvent, StoreErrorKind};
 
 #[tokio::test]
 async fn keeps_a_run_and_its_events() {
@@ -243,6 +265,69 @@ async fn lists_newest_first_in_pages() {
         seen.extend(records.into_iter().map(|record| record.id.to_string()));
     }
     assert_eq!(seen, ["i4", "i3", "i2", "i1", "i0"]);
+}
+
+#[tokio::test]
+async fn lists_what_has_all_labels_and_was_created_in_time() {
+    let fixture = Fixture::new("labels").await;
+    fixture.insert_labelled("a", &[("team", "blue"), ("run", "1")], 1).await;
+    fixture.insert_labelled("b", &[("team", "red"), ("run", "1")], 2).await;
+    fixture.insert_labelled("c", &[("team", "blue"), ("run", "")], 3).await;
+    fixture.insert("d", None, 4).await;
+    let label = |key: &str, value: Option<&str>| LabelFilter::new(key, value.map(str::to_owned));
+    let page = |labels: Vec<LabelFilter>| Page { size: 9, labels, ..Page::default() };
+
+    for (labels, ids) in [
+        (vec![], vec!["d", "c", "b", "a"]),
+        (vec![label("team", None)], vec!["c", "b", "a"]),
+        (vec![label("team", Some("blue"))], vec!["c", "a"]),
+        (vec![label("run", Some(""))], vec!["c"]),
+        (vec![label("team", Some("blue")), label("run", Some("1"))], vec!["a"]),
+        (vec![label("team", Some("blue")), label("team", Some("red"))], vec![]),
+        (vec![label("Team", None)], vec![]),
+    ] {
+        assert_eq!(fixture.listed(page(labels.clone())).await, ids, "{labels:?}");
+    }
+    let between = Page { created_from: Some(2), created_to: Some(4), ..page(vec![]) };
+    assert_eq!(fixture.listed(between.clone()).await, ["c", "b"], "from is in, to is out");
+    let blue = Page { labels: vec![label("team", Some("blue"))], ..between };
+    assert_eq!(fixture.listed(blue).await, ["c"]);
+    let second = Page { before: Some((3, "c".into())), ..page(vec![label("team", Some("blue"))]) };
+    assert_eq!(fixture.listed(second).await, ["a"]);
+    assert_eq!(fixture.store.list("other", &page(vec![label("team", None)])).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn labels_go_when_an_interaction_is_erased() {
+    let fixture = Fixture::new("unlabel").await;
+    fixture.insert_labelled("a", &[("team", "blue")], 1).await;
+    fixture.insert_labelled("b", &[("team", "blue")], 1).await;
+    assert!(fixture.store.erase("t", &"a".into(), 2).await.unwrap());
+    let left: Vec<String> = sqlx::query_scalar("select interaction from labels")
+        .fetch_all(&fixture.store.readers)
+        .await
+        .unwrap();
+    assert_eq!(left, ["b"]);
+}
+
+#[tokio::test]
+async fn labels_of_interactions_from_before_are_found_too() {
+    let fixture = Fixture::new("before").await;
+    fixture.insert_labelled("a", &[("team", "blue")], 1).await;
+    fixture.insert_labelled("b", &[], 1).await;
+    fixture.insert("damaged", None, 1).await;
+    for undo in [
+        "drop table labels",
+        "delete from _sqlx_migrations where version = 2",
+        "update interactions set request = '{\"labels\": ' where id = 'damaged'",
+    ] {
+        sqlx::query(undo).execute(&fixture.store.writer).await.unwrap();
+    }
+    let reopened = SqliteStore::open(&fixture.path).await.unwrap();
+    let page = Page { size: 9, labels: vec![LabelFilter::new("team", None)], ..Page::default() };
+    let found = reopened.list("t", &page).await.unwrap();
+    assert_eq!(found.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["a"]);
+    reopened.close().await;
 }
 
 #[tokio::test]
