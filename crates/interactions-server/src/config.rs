@@ -58,6 +58,8 @@ pub struct Config {
     pub background: BackgroundConfig,
     /// How the server stops.
     pub shutdown: ShutdownConfig,
+    /// How webhooks are delivered.
+    pub webhooks: WebhooksConfig,
     /// What A2A cards advertise.
     pub a2a: A2aConfig,
     /// How secrets are kept.
@@ -81,6 +83,7 @@ impl Default for Config {
             retention: RetentionConfig::default(),
             background: BackgroundConfig::default(),
             shutdown: ShutdownConfig::default(),
+            webhooks: WebhooksConfig::default(),
             a2a: A2aConfig::default(),
             secrets: SecretsConfig::default(),
             takes_over: true,
@@ -384,6 +387,31 @@ pub struct ShutdownConfig {
 impl Default for ShutdownConfig {
     fn default() -> Self {
         Self { patience: Duration::from_secs(10) }
+    }
+}
+
+/// How webhooks are delivered.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct WebhooksConfig {
+    /// The waits before each further try; after the last one a delivery is given up.
+    #[serde(deserialize_with = "duration::read_list")]
+    pub retry: Vec<Duration>,
+    /// How long a receiver may take to answer.
+    #[serde(deserialize_with = "duration::read")]
+    pub timeout: Duration,
+    /// Who signs (`iss`) deliveries to addresses of requests. Default: `http://` and where the
+    /// server listens.
+    pub issuer: Option<String>,
+}
+
+impl Default for WebhooksConfig {
+    fn default() -> Self {
+        let minutes = [1, 5, 15, 30, 60, 120, 240, 360, 600];
+        let later = minutes.map(Duration::from_mins);
+        let retry = [Duration::from_secs(5)].into_iter().chain(later).collect();
+        Self { retry, timeout: Duration::from_secs(15), issuer: None }
     }
 }
 

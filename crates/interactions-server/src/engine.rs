@@ -18,6 +18,7 @@ mod place;
 mod run;
 mod structured;
 mod toolbox;
+mod webhooks;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use interactions_transport::SharedTransport;
+use interactions_transport::guard::Guard;
 use interactions_types::{CreateInteraction, Interaction, InteractionId, Status};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -39,6 +41,7 @@ use crate::metrics::Metrics;
 use crate::model::{Model, Registry, Transient};
 use crate::secrets::{Vault, random};
 use crate::store::{Chunk, Lease, NewInteraction, Record, Store, Turn};
+use crate::webhooks::Outbox;
 use admission::Plan;
 use feed::Feeds;
 use journal::{Birth, Journal, Sink};
@@ -63,10 +66,12 @@ pub(crate) struct Engine {
     models: Registry,
     /// Agents that were embedded, by id.
     hosted: BTreeMap<String, Arc<dyn Model>>,
-    vault: Vault,
+    vault: Arc<Vault>,
+    guard: Guard,
     /// Guarded: the way to addresses that callers choose.
     egress: SharedTransport,
     feeds: Feeds,
+    pub(crate) outbox: Arc<Outbox>,
     metrics: Arc<Metrics>,
     /// Who this process is in leases.
     owner: String,
@@ -118,18 +123,31 @@ impl Engine {
         models: Registry,
         hosted: BTreeMap<String, Arc<dyn Model>>,
         vault: Vault,
+        guard: Guard,
         egress: SharedTransport,
     ) -> Arc<Self> {
+        let (vault, owner) = (Arc::new(vault), new_id("node_"));
+        let issuer = config.webhooks.issuer.clone();
+        let outbox = Arc::new(Outbox::new(
+            Arc::clone(&store),
+            Arc::clone(&vault),
+            egress.clone(),
+            config.webhooks.clone(),
+            issuer.unwrap_or_else(|| format!("http://{}", config.listen)),
+            owner.clone(),
+        ));
         let engine = Arc::new(Self {
             config,
             store,
             models,
             hosted,
             vault,
+            guard,
             egress,
+            outbox,
             feeds: Feeds::default(),
             metrics: Arc::new(Metrics::new()),
-            owner: new_id("node_"),
+            owner,
             active: Mutex::default(),
             tenants: Mutex::default(),
             breakdowns: Mutex::default(),
@@ -140,6 +158,8 @@ impl Engine {
         if engine.config.takes_over {
             engine.tasks.spawn(keeper::take_over(Arc::clone(&engine)));
             engine.tasks.spawn(keeper::expire(Arc::clone(&engine)));
+            let outbox = Arc::clone(&engine.outbox);
+            engine.tasks.spawn(outbox.keep_delivering(engine.closing.clone()));
         }
         engine
     }

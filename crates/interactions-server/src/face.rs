@@ -9,6 +9,7 @@ mod keys;
 mod pace;
 mod read;
 mod stream;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -45,6 +46,14 @@ pub(crate) fn router(engine: Arc<Engine>, keys: Arc<Keys>) -> Router {
         .route("/interactions/{id}/cancel", post(read::cancel))
         .route("/agents", post(agents::create).get(agents::list))
         .route("/agents/{agent}", get(agents::get).delete(agents::delete))
+        .route("/webhooks", post(webhooks::create).get(webhooks::list))
+        .route(
+            "/webhooks/{id}",
+            get(webhooks::get)
+                .patch(webhooks::update)
+                .delete(webhooks::delete)
+                .post(webhooks::verb),
+        )
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(face.clone(), keys::authenticate));
     Router::new()
@@ -54,6 +63,7 @@ pub(crate) fn router(engine: Arc<Engine>, keys: Arc<Keys>) -> Router {
         .route("/healthz", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/.well-known/jwks.json", get(webhooks::keys))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(face.clone(), watch))
         .with_state(face)

@@ -40,13 +40,14 @@ mod face;
 mod metrics;
 mod secrets;
 mod server;
+mod webhooks;
 
 pub mod model;
 pub mod store;
 
 pub use config::{
     A2aConfig, Adapter, AgentConfig, AuthConfig, BackgroundConfig, Config, EgressConfig, KeyConfig,
-    LimitsConfig, ModelConfig, RetentionConfig, SecretsConfig, ShutdownConfig,
+    LimitsConfig, ModelConfig, RetentionConfig, SecretsConfig, ShutdownConfig, WebhooksConfig,
 };
 pub use error::{ServeError, StartError};
 pub use server::{Server, ServerBuilder};

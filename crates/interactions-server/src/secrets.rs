@@ -62,14 +62,14 @@ impl Vault {
         Some(Self(XChaCha20Poly1305::new(&Key::from(bytes))))
     }
 
-    fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let nonce = random::<NONCE_BYTES>().ok()?;
         let mut sealed = nonce.to_vec();
         sealed.extend(self.0.encrypt(&XNonce::from(nonce), plain).ok()?);
         Some(sealed)
     }
 
-    fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, cipher) = sealed.split_at_checked(NONCE_BYTES)?;
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().ok()?;
         self.0.decrypt(&XNonce::from(nonce), cipher).ok()

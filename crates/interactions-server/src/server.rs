@@ -171,7 +171,7 @@ impl ServerBuilder {
             Some(name) => Vault::from_env(name)?,
             None => Vault::from_file(&config.key_file()?)?,
         };
-        let engine = Engine::new(config, store, models, self.hosted, vault, egress);
+        let engine = Engine::new(config, store, models, self.hosted, vault, guard, egress);
         Ok(Server { engine, keys: Arc::new(keys) })
     }
 }

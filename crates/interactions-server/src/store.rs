@@ -4,6 +4,7 @@ mod agents;
 mod keys;
 mod record;
 mod sqlite;
+mod webhooks;
 
 use std::error::Error;
 use std::fmt;
@@ -20,6 +21,7 @@ pub use record::{
     Record, Summary, Turn, patience_after,
 };
 pub use sqlite::SqliteStore;
+pub use webhooks::{Delivery, NewDelivery, SigningKeyRecord, WebhookRecord, WebhookStore};
 
 use crate::{Config, StartError};
 
@@ -36,7 +38,7 @@ pub async fn open(config: &Config) -> Result<Arc<dyn Store>, StartError> {
 /// Every write of a run is fenced by its [`Lease`]: a node that lost its lease can write nothing more.
 /// Every read and write on behalf of a caller is scoped by the caller's tenant.
 #[async_trait]
-pub trait Store: AgentStore + KeyStore + fmt::Debug + Send + Sync + 'static {
+pub trait Store: AgentStore + KeyStore + WebhookStore + fmt::Debug + Send + Sync + 'static {
     /// Adds an interaction with its first events: running and leased to its creator,
     /// or over already when its end is known.
     async fn insert(

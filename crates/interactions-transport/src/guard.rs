@@ -117,6 +117,10 @@ impl Guard {
                     name.eq_ignore_ascii_case("localhost") && self.allow.admits_loopback(port);
                 if local || self.allow.admits_host(name, port) {
                     Ok(Verdict::Admitted)
+                } else if is_local(name) {
+                    refuse(format!(
+                        "{name}:{port} is this machine; the operator can allow it under [egress] allow"
+                    ))
                 } else {
                     Ok(Verdict::ByName)
                 }
@@ -124,6 +128,12 @@ impl Guard {
             None => refuse("the address has no host".to_owned()),
         }
     }
+}
+
+/// Whether a name never leads anywhere else, whatever is asked about it.
+fn is_local(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 enum Verdict {

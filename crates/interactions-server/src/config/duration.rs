@@ -14,18 +14,25 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
     })
 }
 
+pub(super) fn read_list<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Duration>, D::Error> {
+    let list = Vec::<Written>::deserialize(deserializer)?;
+    Ok(list.into_iter().map(|Written(duration)| duration).collect())
+}
+
+/// One value, so that a fault in it names its place.
+struct Written(Duration);
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read(deserializer).map(Self)
+    }
+}
+
 pub(super) fn read_map<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Duration>, D::Error> {
-    /// One value, so that a fault in it names its key.
-    struct Written(Duration);
-
-    impl<'de> Deserialize<'de> for Written {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            read(deserializer).map(Self)
-        }
-    }
-
     let map = BTreeMap::<String, Written>::deserialize(deserializer)?;
     Ok(map.into_iter().map(|(name, Written(duration))| (name, duration)).collect())
 }

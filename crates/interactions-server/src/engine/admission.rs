@@ -20,6 +20,8 @@ use crate::store::Progress;
 /// Everything that a run needs to know.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// Whose it is.
+    pub(super) tenant: String,
     /// The request as it was sent; its input stands beside it.
     pub(super) request: CreateInteraction,
     pub(super) model: Arc<dyn Model>,
@@ -61,6 +63,7 @@ impl Engine {
         check_length(&input, self.config.limits.input_steps)?;
         coverage::check(&request, in_input)?;
         check_rules(&request, &input)?;
+        self.check_webhook_config(&request)?;
         let mut plan = self.plan(tenant, request, input).await?;
         let past = self.history(tenant, &plan.request).await?;
         history::check_results(&past, &plan.input)?;
@@ -91,6 +94,7 @@ impl Engine {
         let response_format = response_format(&request);
         let schema = if cast.model.checks_output() { None } else { Schema::of(&request).await? };
         Ok(Plan {
+            tenant: tenant.to_owned(),
             request,
             model: cast.model,
             upstream_model: cast.upstream_model,
@@ -230,13 +234,6 @@ fn check_rules(request: &CreateInteraction, input: &[Step]) -> Result<(), Refusa
         return refuse(
             "`background: true` needs `store: true`: nobody could read the result otherwise",
         );
-    }
-    if request.webhook_config.is_some() {
-        return refuse(if background {
-            "`webhook_config` is not supported by this server"
-        } else {
-            "`webhook_config` needs `background: true`"
-        });
     }
     if request.environment.is_some() {
         return refuse("`environment` is not supported by this server, which has no sandboxes");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interactions_types::{Interaction, InteractionId, Status, StreamEvent};
+use interactions_types::{CreateInteraction, Interaction, InteractionId, Status, StreamEvent};
 
 use super::admission::Resumed;
 use super::journal::{Journal, Sink};
@@ -143,6 +143,9 @@ impl Engine {
             |_| Progress::default(),
             |record| Progress::new(record.usage.clone(), record.errors.clone()),
         );
+        // A request that cannot be read names nobody who is to be told.
+        let request = claim.record.as_ref().map(|it| it.request.clone()).unwrap_or_default();
+        let tenant = claim.tenant.clone();
         tracing::info!(id = %lease.id, attempt = lease.attempt, "taking over a run");
         self.metrics.run_taken_over();
         let why = match self.revive(claim).await {
@@ -150,7 +153,7 @@ impl Engine {
             Err(Obstacle::Passing(why)) => why,
             Err(Obstacle::Lasting(refusal)) => {
                 tracing::warn!(id = %lease.id, reason = refusal.message, "the run cannot be taken over");
-                match self.bury(&lease, &summary, progress, &refusal).await {
+                match self.bury(&lease, &tenant, &request, &summary, progress, &refusal).await {
                     Ok(()) => return,
                     Err(error) => error.to_string(),
                 }
@@ -202,6 +205,8 @@ impl Engine {
     async fn bury(
         self: &Arc<Self>,
         lease: &Lease,
+        tenant: &str,
+        request: &CreateInteraction,
         summary: &Summary,
         progress: Progress,
         refusal: &Refusal,
@@ -229,10 +234,19 @@ impl Engine {
         errors.push(error);
         interaction.usage.clone_from(&usage);
         interaction.errors = Some(errors.clone());
-        let ending =
-            Ending { status: Status::Failed, output: journal.steps(), usage, errors, updated };
+        let deliveries =
+            self.announce(tenant, &lease.id, request, &Status::Failed, &errors).await?;
+        let ending = Ending {
+            status: Status::Failed,
+            output: journal.steps(),
+            usage,
+            errors,
+            updated,
+            deliveries,
+        };
         // If this comes to nothing, the lease runs out and it is tried again.
         let _ = journal.finish(interaction, ending).await;
+        self.outbox.call();
         Ok(())
     }
 

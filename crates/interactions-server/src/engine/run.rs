@@ -542,7 +542,21 @@ impl Run<'_> {
         self.interaction.errors = (!self.errors.is_empty()).then(|| self.errors.clone());
         named(&mut self.interaction, &self.plan.request);
         let output = self.journal.steps();
+        let deliveries = self
+            .engine
+            .announce(
+                &self.plan.tenant,
+                &self.interaction.id,
+                &self.plan.request,
+                &status,
+                &self.errors,
+            )
+            .await
+            // Another attempt ends it, and tells of it.
+            .map_err(|_| Halted::Abandoned)?;
+        let tells = !deliveries.is_empty();
         let ending = Ending {
+            deliveries,
             status,
             output: output.clone(),
             usage: self.usage.clone(),
@@ -550,6 +564,9 @@ impl Run<'_> {
             updated,
         };
         self.journal.finish(self.interaction.clone(), ending).await?;
+        if tells {
+            self.engine.outbox.call();
+        }
         if let Some(attachment) = self.attachment.take() {
             let cancelled = self.interaction.status == Status::Cancelled;
             let model = Arc::clone(&self.plan.model);

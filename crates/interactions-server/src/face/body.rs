@@ -1,6 +1,6 @@
 //! Bodies of requests.
 
-use axum::body::to_bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use http::StatusCode;
 use interactions_types::decode;
@@ -16,8 +16,25 @@ pub(super) async fn read<T: DeserializeOwned>(
     request: Request,
     limits: &LimitsConfig,
 ) -> Result<T, Refusal> {
+    let bytes = bytes(request, limits).await?;
+    if bytes.is_empty() {
+        return Err(Refusal::invalid("the request has no body; send a JSON object"));
+    }
+    decoded(&bytes, limits)
+}
+
+/// The same where no body says as much as an empty one.
+pub(super) async fn read_or_default<T: DeserializeOwned + Default>(
+    request: Request,
+    limits: &LimitsConfig,
+) -> Result<T, Refusal> {
+    let bytes = bytes(request, limits).await?;
+    if bytes.is_empty() { Ok(T::default()) } else { decoded(&bytes, limits) }
+}
+
+async fn bytes(request: Request, limits: &LimitsConfig) -> Result<Bytes, Refusal> {
     let limit = limits.body_bytes;
-    let bytes = to_bytes(request.into_body(), limit).await.map_err(|error| {
+    to_bytes(request.into_body(), limit).await.map_err(|error| {
         // The only error beyond a broken connection, which nobody reads the answer of.
         tracing::debug!(%error, "a body was not read");
         Refusal::new(
@@ -25,12 +42,12 @@ pub(super) async fn read<T: DeserializeOwned>(
             "invalid_request",
             format!("the request body is larger than the {limit} bytes that this server allows"),
         )
-    })?;
-    if bytes.is_empty() {
-        return Err(Refusal::invalid("the request has no body; send a JSON object"));
-    }
-    check_nesting(&bytes, limits.json_depth.min(DEEPEST_REQUEST))?;
-    decode(&bytes)
+    })
+}
+
+fn decoded<T: DeserializeOwned>(bytes: &Bytes, limits: &LimitsConfig) -> Result<T, Refusal> {
+    check_nesting(bytes, limits.json_depth.min(DEEPEST_REQUEST))?;
+    decode(bytes)
         .map_err(|error| Refusal::invalid(format!("the request body cannot be read: {error}")))
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::StoreError;
+use super::{NewDelivery, StoreError};
 use interactions_types::{ApiError, CreateInteraction, InteractionId, Status, Step, Usage};
 
 /// How long a run waits beyond its lease after so many of its processes have died, in milliseconds:
@@ -232,6 +232,8 @@ pub struct Ending {
     pub errors: Vec<ApiError>,
     /// When, in milliseconds since 1970.
     pub updated: i64,
+    /// What webhooks are to be told of it.
+    pub deliveries: Vec<NewDelivery>,
 }
 
 /// One event as it was sent, in the log.

@@ -6,6 +6,7 @@ mod keys;
 mod leases;
 mod list;
 mod rows;
+mod webhooks;
 
 use std::path::Path;
 use std::time::Duration;
@@ -153,6 +154,9 @@ impl Store for SqliteStore {
         if let Some(chunk) = chunk {
             insert_chunk(&mut tx, &new.lease.id, chunk).await?;
         }
+        if let Some(ending) = ending {
+            webhooks::post(&mut tx, &new.tenant, &ending.deliveries, ending.updated).await?;
+        }
         tx.commit().await.map_err(failed)
     }
 
@@ -261,6 +265,14 @@ impl Store for SqliteStore {
         .map_err(failed)?;
         if done.rows_affected() == 0 {
             return Err(fenced(lease));
+        }
+        if !ending.deliveries.is_empty() {
+            let tenant: String = sqlx::query_scalar("select tenant from interactions where id = ?")
+                .bind(lease.id.as_str())
+                .fetch_one(&mut *tx)
+                .await
+                .map_err(failed)?;
+            webhooks::post(&mut tx, &tenant, &ending.deliveries, ending.updated).await?;
         }
         tx.commit().await.map_err(failed)
     }

@@ -90,6 +90,7 @@ impl Drop for Fixture {
 
 fn ending(text: &str) -> Ending {
     Ending {
+        deliveries: Vec::new(),
         status: Status::Completed,
         output: vec![Step::model_text(text)],
         usage: None,
