@@ -19,12 +19,13 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::engine::Engine;
 use crate::error::Refusal;
+use crate::openapi;
 pub(crate) use keys::Keys;
 use pace::Pace;
 
@@ -64,6 +65,8 @@ pub(crate) fn router(engine: Arc<Engine>, keys: Arc<Keys>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/.well-known/jwks.json", get(webhooks::keys))
+        .route("/openapi.json", get(document))
+        .route("/docs", get(page))
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(face.clone(), watch))
         .with_state(face)
@@ -91,6 +94,17 @@ async fn wrong_method(request: Request) -> Response {
         format!("{} is not possible at this address", request.method()),
     )
     .into_response()
+}
+
+async fn document() -> Response {
+    ([(CONTENT_TYPE, "application/json")], openapi::document()).into_response()
+}
+
+async fn page() -> Response {
+    // The page is its own; nothing else may run in it.
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+    let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, policy)];
+    (headers, openapi::PAGE).into_response()
 }
 
 async fn metrics(State(face): State<Face>) -> Response {

@@ -38,6 +38,7 @@ mod engine;
 mod error;
 mod face;
 mod metrics;
+mod openapi;
 mod secrets;
 mod server;
 mod webhooks;

@@ -171,3 +171,8 @@ pub use wire::{
 
 /// A free-form JSON object, in the order of its keys.
 pub type JsonObject = serde_json::Map<String, serde_json::Value>;
+
+/// The wire as JSON Schema, by resource and name; a `$ref` names a schema of the same resource, else
+/// of `interactions`. All enums and unions are open. The types of this crate are tested against it.
+#[cfg(feature = "schema")]
+pub const SCHEMA: &str = include_str!("../fixtures/schema.json");
