@@ -16,7 +16,8 @@ use crate::counts::Counts;
 use crate::workspace::Workspace;
 use crate::{Failure, command};
 
-const PYTHON_PINS: &[&str] = &["google-genai==3.4.0", "pytest==9.2.0", "schemathesis==4.32.5", "trustme==1.2.1"];
+const PYTHON_PINS: &[&str] =
+    &["google-genai==3.4.0", "pytest==9.2.0", "schemathesis==4.32.5", "trustme==1.2.1"];
 
 const NPM_PINS: &[(&str, &str)] =
     &[("@google/genai", "3.1.0"), ("@modelcontextprotocol/server-everything", "2026.8.31")];

@@ -19,13 +19,20 @@ const ROOT: [&str; 1] = [include_str!("openapi/operations.json")];
 const MODELS: [&str; 3] = ["interactions", "agents", "webhooks"];
 
 /// Requests whose unknown fields are refused.
-const STRICT: [&str; 5] = [
+const STRICT: [&str; 6] = [
+    "AgentInput",
     "CreateModelInteraction",
     "CreateAgentInteraction",
     "WebhookInput",
     "WebhookUpdate",
     "RotateSigningSecretRequest",
 ];
+
+/// What `error.code` can be, as the API's documents and this server have it.
+const CODES: &str = "A word for programs. 400: `invalid_request`, `parameter_unknown`, \
+    `failed_precondition`; 401: `authentication`; 404: `not_found`, `model_not_found`; 409: \
+    `already_exists`; 429: `too_many_requests`, `rate_limit_exceeded`; 500: `api_error`; 503: \
+    `service_unavailable`; 504: `deadline_exceeded`.";
 
 /// The page that shows the document.
 pub(crate) const PAGE: &str = include_str!("openapi/page.html");
@@ -58,7 +65,7 @@ fn assembled() -> Value {
             "type": "object",
             "required": ["error"],
             "properties": {"error": {"type": "object", "required": ["code", "message"], "properties": {
-                "code": {"type": "string", "description": "A word for programs, for example `not_found`."},
+                "code": {"type": "string", "description": CODES},
                 "message": {"type": "string", "description": "What was wrong, where, and what to do."},
             }}},
         }),
@@ -69,7 +76,9 @@ fn assembled() -> Value {
             "title": "Interactions API",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "A self-hosted server of the Interactions API. What stands under `/v1` answers \
-                under `/v1beta` and `/v1beta1/projects/{project}/locations/{location}` as well.",
+                under `/v1beta` and `/v1beta1/projects/{project}/locations/{location}` as well. \
+                Requests are held to the fields that these schemas name, at every depth but inside \
+                `input`; answers may have more.",
         },
         "tags": tags,
         "security": [{"header": []}, {"bearer": []}, {"query": []}, {}],
@@ -99,7 +108,9 @@ fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
     for resource in MODELS {
         let Some(Value::Object(models)) = resources.remove(resource) else { continue };
-        for (name, mut schema) in models {
+        // The one thing that is the same in a request and in an answer.
+        let agent = models.get("Agent").cloned().map(|agent| ("AgentInput".to_owned(), agent));
+        for (name, mut schema) in models.into_iter().chain(agent) {
             open(&mut schema);
             if STRICT.contains(&name.as_str()) {
                 schema["additionalProperties"] = json!(false);
