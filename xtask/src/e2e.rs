@@ -19,8 +19,17 @@ use crate::{Failure, command};
 const PYTHON_PINS: &[&str] =
     &["google-genai==3.4.0", "pytest==9.2.0", "schemathesis==4.32.5", "trustme==1.2.1"];
 
-const NPM_PINS: &[(&str, &str)] =
-    &[("@google/genai", "3.1.0"), ("@modelcontextprotocol/server-everything", "2026.8.31")];
+const NPM_PINS: &[(&str, &str)] = &[
+    ("@ai-sdk/google", "3.0.141"),
+    ("@google/genai", "3.1.0"),
+    ("@modelcontextprotocol/server-everything", "2026.8.31"),
+    ("ai", "6.0.326"),
+    ("zod", "4.6.7"),
+];
+
+/// Clients that bring packages of their own, which do not go together in one place.
+const ADK_PINS: &[&str] = &["google-adk==2.13.0"];
+const LITELLM_PINS: &[&str] = &["litellm==1.106.2"];
 
 /// The SDK and the MCP server want this Node.js or a later one.
 const NODE_MAJOR: u32 = 22;
@@ -29,6 +38,7 @@ const NODE_MAJOR: u32 = 22;
 const PYTHON_TESTS: &str = "crates/interactions-cli/tests/e2e/python";
 const JS_TESTS: &str = "crates/interactions-cli/tests/e2e/js";
 const MCP_TESTS: &str = "crates/interactions-mcp/tests/everything.rs";
+const CLIENT_TESTS: &str = "crates/interactions-cli/tests/clients";
 
 /// How long the MCP server may take until it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -42,33 +52,40 @@ pub(crate) enum Suite {
     Js,
     /// Our MCP client calls server-everything.
     Mcp,
+    /// google-adk, LiteLLM and the Vercel AI SDK call `interactions serve`.
+    Clients,
+    /// The same, and genai-rs; it takes minutes to build, so it runs only when it is named.
+    GenaiRs,
 }
 
 impl Suite {
-    const ALL: &[Self] = &[Self::Python, Self::Js, Self::Mcp];
+    const USUAL: &[Self] = &[Self::Python, Self::Js, Self::Mcp, Self::Clients];
+    const ALL: &[Self] = &[Self::Python, Self::Js, Self::Mcp, Self::Clients, Self::GenaiRs];
 
     fn name(self) -> &'static str {
         match self {
             Self::Python => "python",
             Self::Js => "js",
             Self::Mcp => "mcp",
+            Self::Clients => "clients",
+            Self::GenaiRs => "genai-rs",
         }
     }
 
-    /// The named suites, or all when none is named.
+    /// The named suites, or the usual ones when none is named.
     ///
     /// # Errors
     ///
     /// For a name that is none of them.
     pub(crate) fn parse(names: &[&str]) -> Result<Vec<Self>, Failure> {
         if names.is_empty() {
-            return Ok(Self::ALL.to_vec());
+            return Ok(Self::USUAL.to_vec());
         }
         names
             .iter()
             .map(|name| {
                 Self::ALL.iter().copied().find(|suite| suite.name() == *name).ok_or_else(|| {
-                    format!("no end-to-end suite {name:?}: there are python, js and mcp").into()
+                    format!("no end-to-end suite {name:?}: there are python, js, mcp, clients and genai-rs").into()
                 })
             })
             .collect()
@@ -79,6 +96,7 @@ impl Suite {
             Self::Python => PYTHON_TESTS,
             Self::Js => JS_TESTS,
             Self::Mcp => MCP_TESTS,
+            Self::Clients | Self::GenaiRs => CLIENT_TESTS,
         }
     }
 }
@@ -112,11 +130,12 @@ pub(crate) fn run(
 
     for suite in suites {
         let mut command = match suite {
-            Suite::Python => pytest(&prepare_python(&home)?),
+            Suite::Python => pytest(&prepare_python(&home, "python", PYTHON_PINS)?, PYTHON_TESTS),
             Suite::Js => node_test(workspace, &npm)?,
             Suite::Mcp => {
                 command::cargo(&["test", "--package", "interactions-mcp", "--test", "everything"])
             }
+            Suite::Clients | Suite::GenaiRs => clients(&home, &npm, *suite == Suite::GenaiRs)?,
         };
         let before = counts.total();
         command::streamed(surroundings.describe_to(&mut command), counts)?;
@@ -150,12 +169,12 @@ impl Surroundings<'_> {
 }
 
 /// `-p no:cacheprovider` keeps the source tree clean; a test that hangs shows where, and ends.
-fn pytest(python: &Path) -> Command {
+fn pytest(python: &Path, tests: &str) -> Command {
     let mut command = Command::new(python);
     command.current_dir(crate::workspace::root()).args(["-m", "pytest", "-q"]);
     command.args(["-p", "no:cacheprovider"]);
     command.args(["-o", "faulthandler_timeout=180", "-o", "faulthandler_exit_on_timeout=true"]);
-    command.arg(PYTHON_TESTS);
+    command.arg(tests);
     command
 }
 
@@ -191,21 +210,42 @@ fn link_folder(original: &Path, link: &Path) -> io::Result<()> {
     std::os::windows::fs::symlink_dir(original, link)
 }
 
+/// Installs the clients that other people wrote, and says where each is.
+fn clients(home: &Path, npm: &Npm, with_genai_rs: bool) -> Result<Command, Failure> {
+    let adk = prepare_python(home, "adk", ADK_PINS)?;
+    let litellm = prepare_python(home, "litellm", LITELLM_PINS)?;
+    // Beside the packages, since imports are looked up from a file's folder upwards.
+    let vercel = npm.folder.join("vercel.mjs");
+    fs::copy(crate::workspace::root().join(CLIENT_TESTS).join("vercel.mjs"), &vercel)?;
+    let mut command = pytest(&prepare_python(home, "python", PYTHON_PINS)?, CLIENT_TESTS);
+    command.env("CLIENTS_ADK", adk).env("CLIENTS_LITELLM", litellm);
+    command.env("CLIENTS_NODE", &npm.node).env("CLIENTS_VERCEL", vercel);
+    if with_genai_rs {
+        let (source, target) = (Path::new(CLIENT_TESTS).join("genai-rs"), home.join("genai-rs"));
+        let mut build = command::cargo(&["build", "--quiet"]);
+        build.current_dir(crate::workspace::root().join(source)).env("CARGO_TARGET_DIR", &target);
+        command::quiet(&mut build)?;
+        let name = format!("check-genai-rs{}", consts::EXE_SUFFIX);
+        command.env("CLIENTS_GENAI_RS", target.join("debug").join(name));
+    }
+    Ok(command)
+}
+
 /// A Python of our own, with the pinned packages.
-fn prepare_python(home: &Path) -> Result<PathBuf, Failure> {
-    let folder = home.join("python");
+fn prepare_python(home: &Path, name: &str, packages: &[&str]) -> Result<PathBuf, Failure> {
+    let folder = home.join(name);
     let python = if cfg!(windows) {
         folder.join("Scripts").join("python.exe")
     } else {
         folder.join("bin").join("python")
     };
-    let pins = PYTHON_PINS.join("\n");
+    let pins = packages.join("\n");
     install_once(&folder, &pins, || {
         need(Command::new("python3").args(["-c", "import venv, ensurepip"]), "python3-venv")?;
         command::quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        command::quiet(pip.args(PYTHON_PINS))?;
+        command::quiet(pip.args(packages))?;
         Ok(())
     })?;
     Ok(python)
