@@ -21,7 +21,11 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("interactions-a2a", &["interactions-types", "interactions-client", "interactions-agent"]),
-    ("interactions-testing", &["interactions-types", "interactions-transport"]),
+    // The server only with the feature `store`: its trait is what that exam is about.
+    (
+        "interactions-testing",
+        &["interactions-types", "interactions-transport", "interactions-server"],
+    ),
     (
         "interactions-cli",
         &[

@@ -11,11 +11,15 @@
 
 mod client;
 mod server;
+#[cfg(feature = "store")]
+mod store;
 
 use std::fmt;
 
 pub use client::{ClientUnderTest, client};
 pub use server::server;
+#[cfg(feature = "store")]
+pub use store::store;
 
 /// How an exam went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

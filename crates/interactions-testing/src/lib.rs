@@ -7,6 +7,7 @@
 //! | [`never()`] | a client that must not send anything |
 //! | [`FIXTURES`], [`check_roundtrip`], [`check_events`] | decoding and encoding: the corpus, and what must hold for it |
 //! | [`conformance`] | a whole server or a whole client: what the protocol asks of it |
+//! | `conformance::store` (feature `store`) | a database under the server: what its engine relies on |
 //! | [`ChatStub`] | a server under test: a model's server with the manners of vLLM or Ollama |
 
 mod chat_stub;

@@ -236,6 +236,15 @@ pub struct Ending {
     pub deliveries: Vec<NewDelivery>,
 }
 
+impl Ending {
+    /// An end at a time, in milliseconds since 1970, with what the run has made.
+    #[must_use]
+    pub fn new(status: Status, output: Vec<Step>, updated: i64) -> Self {
+        let (usage, errors, deliveries) = (None, Vec::new(), Vec::new());
+        Self { status, output, usage, errors, updated, deliveries }
+    }
+}
+
 /// One event as it was sent, in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -321,6 +330,14 @@ pub struct Page {
     pub created_from: Option<i64>,
     /// Only those created before this time.
     pub created_to: Option<i64>,
+}
+
+impl Page {
+    /// The first page of a list without filters.
+    #[must_use]
+    pub fn of(size: u32) -> Self {
+        Self { size, ..Self::default() }
+    }
 }
 
 /// A label that interactions must have to be listed.
