@@ -1,13 +1,19 @@
 //! Interactions and their steps as a person reads them.
 
+use std::time::{Duration, Instant};
+
 use interactions_types::{
     Content, Delta, Interaction, JsonObject, Status, Step, StreamEvent, ToolOutput, Usage,
 };
+
+use jiff::Timestamp;
 
 use crate::output::{out, outln};
 use crate::paint::{ATTENTION, DIM, ERROR, GOOD, TOOL, one_line, plain};
 
 const WIDTH: usize = 160;
+/// A step that takes longer shows its duration.
+const NOTABLE: Duration = Duration::from_millis(500);
 
 /// One line about an interaction: id, status, who answered, what it cost.
 pub(crate) fn summary_line(interaction: &Interaction) -> String {
@@ -24,10 +30,33 @@ pub(crate) fn summary_line(interaction: &Interaction) -> String {
     if let Some(created) = &interaction.created {
         line.push_str(&format!("  {created}"));
     }
+    if let Some(took) = took(interaction) {
+        line.push_str(&format!("  {}", seconds(took)));
+    }
     if let Some(usage) = &interaction.usage {
         line.push_str(&format!("  {}", tokens(usage)));
     }
     line
+}
+
+/// From its creation to its end, as far as whole seconds tell.
+fn took(interaction: &Interaction) -> Option<Duration> {
+    if interaction.status.is_running() {
+        return None;
+    }
+    let moment = |text: &Option<String>| text.as_deref()?.parse::<Timestamp>().ok();
+    let took = moment(&interaction.updated)?.duration_since(moment(&interaction.created)?);
+    Duration::try_from(took).ok().filter(|took| !took.is_zero())
+}
+
+/// A duration as people say it.
+fn seconds(took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {} s", took.as_secs() / 60, took.as_secs() % 60)
+    }
 }
 
 /// What an interaction cost, in words.
@@ -120,6 +149,8 @@ pub(crate) struct LiveSteps {
     arguments: String,
     /// Whether the last thing written was not a whole line.
     midline: bool,
+    /// When the open step began to come.
+    began: Option<Instant>,
 }
 
 impl LiveSteps {
@@ -132,6 +163,7 @@ impl LiveSteps {
             StreamEvent::StepStart(start) => {
                 self.step = Some(start.step.clone());
                 self.arguments.clear();
+                self.began = Some(Instant::now());
                 match &start.step {
                     Step::ModelOutput(output) => self.write(&contents(&output.content), false),
                     Step::Thought(thought) => self.write(&contents(&thought.summary), true),
@@ -182,6 +214,11 @@ impl LiveSteps {
                 call.arguments = arguments;
             }
             outln!("{}", call_line(&call.name, None, &call.arguments));
+        }
+        // What is read from the log comes at once; only what is waited for has a duration.
+        let took = self.began.take().map(|began| began.elapsed());
+        if let Some(took) = took.filter(|took| *took >= NOTABLE) {
+            outln!("{DIM}  {}{DIM:#}", seconds(took));
         }
     }
 
