@@ -4,6 +4,8 @@
 //! a [`Store`](store::Store) keeps interactions and their event logs, and the HTTP face speaks
 //! the wire so exactly that Google's own SDKs work unmodified.
 //!
+//! How to run it: [`guide`].
+//!
 //! ```
 //! use interactions_client::Client;
 //! use interactions_server::{Config, Server};
@@ -43,6 +45,7 @@ mod secrets;
 mod server;
 mod webhooks;
 
+pub mod guide;
 pub mod model;
 pub mod store;
 
