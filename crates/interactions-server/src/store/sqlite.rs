@@ -143,13 +143,17 @@ impl Store for SqliteStore {
         .await
         .map_err(failed)?;
         for (key, value) in new.request.labels.iter().flatten() {
-            sqlx::query("insert into labels (interaction, key, value) values (?, ?, ?)")
-                .bind(new.lease.id.as_str())
-                .bind(key)
-                .bind(value)
-                .execute(&mut *tx)
-                .await
-                .map_err(failed)?;
+            sqlx::query(
+                "insert into labels (tenant, interaction, key, value, created) values (?, ?, ?, ?, ?)",
+            )
+            .bind(&new.tenant)
+            .bind(new.lease.id.as_str())
+            .bind(key)
+            .bind(value)
+            .bind(new.created)
+            .execute(&mut *tx)
+            .await
+            .map_err(failed)?;
         }
         if let Some(chunk) = chunk {
             insert_chunk(&mut tx, &new.lease.id, chunk).await?;
@@ -503,5 +507,7 @@ fn explain_migration(path: &Path, error: MigrateError) -> StartError {
     }
 }
 
+#[cfg(test)]
+mod migration_tests;
 #[cfg(test)]
 mod tests;

@@ -230,6 +230,8 @@ fn lets_through_what_the_operator_allows_and_nothing_beside_it() {
     }
     for url in [
         "http://127.0.0.1:3902/",
+        "http://localhost:3902/",
+        "http://api.localhost:3901/",
         "http://127.0.0.2:3901/",
         "http://10.2.0.1/",
         "http://10.3.0.1/",
@@ -248,7 +250,6 @@ fn lets_through_what_the_operator_allows_and_nothing_beside_it() {
         ("http://sub.mcp.internal/", false),
         ("http://mcp.internal.example.com/", false),
         ("http://db.internal/", false),
-        ("http://localhost:3902/", false),
     ] {
         assert_eq!(matches!(by_name(url), Verdict::Admitted), admitted, "{url}");
     }

@@ -7,27 +7,53 @@ use super::super::{Page, StoreError, Summary};
 use super::SqliteStore;
 use super::rows::{failed, summary};
 
-/// One page. Only what is asked for becomes part of the query, so that the index on the order of
-/// creation serves the rest.
+/// One page. Only what is asked for becomes part of the query, so that an index in the order of
+/// creation serves it: that of the first label, or else of the status, the model or the tenant.
 pub(super) async fn list(
     store: &SqliteStore,
     tenant: &str,
     page: &Page,
 ) -> Result<Vec<Summary>, StoreError> {
     let mut query = QueryBuilder::<Sqlite>::new(
-        "select id, parent, model, agent, status, created, updated from interactions
-         where erased is null and tenant = ",
+        "select stored.id, parent, model, agent, status, stored.created, updated from ",
     );
-    query.push_bind(tenant);
-    if let Some((created, id)) = &page.before {
-        query.push(" and (created, id) < (").push_bind(created);
-        query.push(", ").push_bind(id.as_str()).push(")");
+    let mut labels = page.labels.iter();
+    let first = labels.next();
+    // Who has the order: the names of its columns.
+    let (created, id) = if first.is_some() {
+        query.push("labels, interactions stored where stored.id = labels.interaction and ");
+        ("labels.created", "labels.interaction")
+    } else {
+        query.push("interactions stored where ");
+        ("stored.created", "stored.id")
+    };
+    query.push("erased is null and stored.tenant = ").push_bind(tenant);
+    if let Some(label) = first {
+        query.push(" and labels.tenant = ").push_bind(tenant);
+        query.push(" and labels.key = ").push_bind(&label.key);
+        if let Some(value) = &label.value {
+            query.push(" and labels.value = ").push_bind(value);
+        }
+    }
+    for label in labels {
+        query.push(
+            " and exists (select 1 from labels more where more.interaction = stored.id and more.key = ",
+        );
+        query.push_bind(&label.key);
+        if let Some(value) = &label.value {
+            query.push(" and more.value = ").push_bind(value);
+        }
+        query.push(")");
+    }
+    if let Some(before) = &page.before {
+        query.push(format_args!(" and ({created}, {id}) < (")).push_bind(before.0);
+        query.push(", ").push_bind(before.1.as_str()).push(")");
     }
     if let Some(from) = page.created_from {
-        query.push(" and created >= ").push_bind(from);
+        query.push(format_args!(" and {created} >= ")).push_bind(from);
     }
     if let Some(to) = page.created_to {
-        query.push(" and created < ").push_bind(to);
+        query.push(format_args!(" and {created} < ")).push_bind(to);
     }
     if let Some(status) = page.status.as_ref().map(Status::as_str) {
         query.push(" and status = ").push_bind(status);
@@ -35,17 +61,7 @@ pub(super) async fn list(
     if let Some(model) = &page.model {
         query.push(" and model = ").push_bind(model);
     }
-    for label in &page.labels {
-        query.push(
-            " and exists (select 1 from labels where interaction = interactions.id and key = ",
-        );
-        query.push_bind(&label.key);
-        if let Some(value) = &label.value {
-            query.push(" and value = ").push_bind(value);
-        }
-        query.push(")");
-    }
-    query.push(" order by created desc, id desc limit ").push_bind(page.size);
+    query.push(format_args!(" order by {created} desc, {id} desc limit ")).push_bind(page.size);
     let rows = query.build().fetch_all(&store.readers).await.map_err(failed)?;
     rows.iter().map(summary).collect()
 }

@@ -312,23 +312,46 @@ async fn labels_go_when_an_interaction_is_erased() {
 }
 
 #[tokio::test]
-async fn labels_of_interactions_from_before_are_found_too() {
-    let fixture = Fixture::new("before").await;
-    fixture.insert_labelled("a", &[("team", "blue")], 1).await;
-    fixture.insert_labelled("b", &[], 1).await;
-    fixture.insert("damaged", None, 1).await;
-    for undo in [
-        "drop table labels",
-        "delete from _sqlx_migrations where version = 2",
-        "update interactions set request = '{\"labels\": ' where id = 'damaged'",
+async fn filtered_lists_are_read_in_the_order_of_an_index() {
+    let fixture = Fixture::new("plans").await;
+    let order = "order by created desc, id desc limit 5";
+    let by_label =
+        "select stored.id from labels, interactions stored where stored.id = labels.interaction
+        and erased is null and stored.tenant = 't' and labels.tenant = 't' and labels.key = 'k'";
+    for (query, index) in [
+        (
+            format!("{by_label} order by labels.created desc, labels.interaction desc limit 5"),
+            "labels_by_key",
+        ),
+        (
+            format!(
+                "{by_label} and labels.value = 'v' order by labels.created desc, labels.interaction desc limit 5"
+            ),
+            "labels_by_value",
+        ),
+        (
+            format!("select id from interactions where tenant = 't' and status = 'failed' {order}"),
+            "interactions_by_status",
+        ),
+        (
+            format!("select id from interactions where tenant = 't' and model = 'm' {order}"),
+            "interactions_by_model",
+        ),
+        (
+            format!("select id from interactions where tenant = 't' and erased is null {order}"),
+            "interactions_newest",
+        ),
     ] {
-        sqlx::query(undo).execute(&fixture.store.writer).await.unwrap();
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(format!("explain query plan {query}")))
+                .fetch_all(&fixture.store.readers)
+                .await
+                .unwrap();
+        let plan: Vec<String> = plan.into_iter().map(|step| step.3).collect();
+        let plan = plan.join("; ");
+        assert!(plan.contains(index), "{query}\n{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{query}\n{plan}");
     }
-    let reopened = SqliteStore::open(&fixture.path).await.unwrap();
-    let page = Page { size: 9, labels: vec![LabelFilter::new("team", None)], ..Page::default() };
-    let found = reopened.list("t", &page).await.unwrap();
-    assert_eq!(found.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["a"]);
-    reopened.close().await;
 }
 
 #[tokio::test]
