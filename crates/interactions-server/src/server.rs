@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::serve::ListenerExt;
 use interactions_agent::Agent;
 use interactions_transport::guard::Guard;
 use tokio::net::TcpListener;
@@ -69,6 +70,12 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let stop = CancellationToken::new();
+        // Events are small and must not wait for the caller to acknowledge the one before.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY cannot be set");
+            }
+        });
         let serving = axum::serve(listener, self.router())
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         let mut serving = Box::pin(serving.into_future());
