@@ -1,5 +1,6 @@
 -- Lists that are filtered find their page by an index, however much else is stored.
-create index interactions_by_status on interactions (tenant, status, created desc, id desc);
+create index interactions_by_status on interactions (tenant, status, created desc, id desc)
+    where status <> 'in_progress'; -- those that run are few, and have an index of their own
 create index interactions_by_model on interactions (tenant, model, created desc, id desc);
 
 -- Labels carry what a list is ordered by, which never changes.

@@ -9,6 +9,7 @@ mod agents;
 mod cast;
 mod feed;
 mod history;
+mod id;
 mod journal;
 mod keeper;
 mod media;
@@ -24,12 +25,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use interactions_transport::SharedTransport;
 use interactions_transport::guard::Guard;
 use interactions_types::{CreateInteraction, Interaction, InteractionId, Status};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -39,11 +39,12 @@ use crate::config::Config;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
 use crate::model::{Model, Registry, Transient};
-use crate::secrets::{Vault, random};
+use crate::secrets::Vault;
 use crate::store::{Chunk, Lease, NewInteraction, Record, Store, Turn};
 use crate::webhooks::Outbox;
 use admission::Plan;
 use feed::Feeds;
+use id::{new_id, new_interaction_id};
 use journal::{Birth, Journal, Sink};
 use observation::Observation;
 use place::{Active, Place};
@@ -55,6 +56,9 @@ pub(crate) use nesting::{DEEPEST_REQUEST, Nesting};
 
 /// How many chunks a stream that is not stored may be ahead of its reader.
 const LIVE_CHUNKS: usize = 64;
+/// How long a run may take of which nobody hears before its end, without being on record. Short
+/// enough for nothing to be lost that anybody would miss, long enough to spare quick models a write.
+const QUICK_RUN: Duration = Duration::from_millis(25);
 /// How long a cancel request waits for the run to end before it answers anyway.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -185,7 +189,7 @@ impl Engine {
         let permit = self.permit(tenant)?;
         let stored = plan.request.stores();
         let now = clock::now();
-        let id = InteractionId::new(if stored { new_id("v1_") } else { new_id("") });
+        let id = InteractionId::new(new_interaction_id(if stored { "v1_" } else { "" }, now));
         let beginning = beginning(&id, &plan.request, now);
         let place = self
             .occupy(&id, stored.then(|| Lease::new(id.clone(), self.owner.clone(), 1)).as_ref());
@@ -205,7 +209,10 @@ impl Engine {
             new.expires = Some(now.saturating_add(millis(self.config.retention.of(tenant))));
             let (told, stored) = oneshot::channel();
             birth = Some(stored);
-            let unborn = Birth { new, born: place.born(), told };
+            // Whoever waits for the whole answer hears of nothing before.
+            let waits = !live && plan.request.background != Some(true);
+            let due = Instant::now() + if waits { QUICK_RUN } else { Duration::ZERO };
+            let unborn = Birth { new, due, born: place.born(), told };
             Sink::unborn(Arc::clone(&self.store), lease.clone(), place.feed(), unborn)
         } else if live {
             let (sender, live) = mpsc::channel(LIVE_CHUNKS);
@@ -293,9 +300,8 @@ impl Engine {
         if let Some(cancel) = local {
             cancel.cancel();
         }
-        let deadline = tokio::time::Instant::now() + CANCEL_PATIENCE;
-        while self.status(tenant, id).await?.is_running() && tokio::time::Instant::now() < deadline
-        {
+        let deadline = Instant::now() + CANCEL_PATIENCE;
+        while self.status(tenant, id).await?.is_running() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
@@ -397,13 +403,6 @@ pub(crate) fn shown(record: Record, events: Vec<interactions_types::Step>) -> In
 
 fn unknown(id: &InteractionId) -> Refusal {
     Refusal::not_found(format!("there is no interaction {id}"))
-}
-
-/// A new unguessable id.
-fn new_id(prefix: &str) -> String {
-    // Without randomness ids would repeat and tenants could read each other; stopping is right.
-    let bytes = random::<18>().expect("the operating system has random bytes");
-    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -10,6 +10,7 @@ use interactions_types::{
     StreamEvent,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::feed::event_id;
 use super::nesting::{DEEPEST, Nesting};
@@ -64,6 +65,8 @@ impl Sink {
 #[derive(Debug)]
 pub(super) struct Birth {
     pub(super) new: NewInteraction,
+    /// Until when it may wait for the run to end: nobody is told of it before.
+    pub(super) due: Instant,
     /// Set when it is stored.
     pub(super) born: Arc<AtomicBool>,
     /// Told when it is stored, or why not.
@@ -274,6 +277,16 @@ impl Journal {
         self.pending_bytes += json.len();
         self.pending.push(LoggedEvent::new(event.kind(), json));
         accumulated
+    }
+
+    /// How long writing can wait, because nobody knows of the interaction yet.
+    pub(super) fn leisure(&self) -> Duration {
+        match &self.sink {
+            Sink::Stored { birth: Some(birth), .. } => {
+                birth.due.saturating_duration_since(Instant::now())
+            }
+            _ => Duration::ZERO,
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -14,6 +14,8 @@ use interactions_types::{
     McpServerToolCallDelta, Status, Step, ToolChoiceMode, Usage,
 };
 
+use tokio::time::timeout;
+
 use super::admission::Plan;
 use super::journal::{Halted, Journal};
 use super::media::Media;
@@ -262,10 +264,7 @@ impl Run<'_> {
                     self.journal.flush().await?;
                     event
                 }
-                None => {
-                    self.journal.flush().await?;
-                    interruptible(&self.control, stream.next()).await?
-                }
+                None => unhurried(&mut self.journal, &self.control, stream.next()).await?,
             };
             if self.control.cancel.is_cancelled() {
                 return Err(Stop::Cancelled);
@@ -495,6 +494,13 @@ async fn unhurried<F: Future>(
     let mut work = pin!(work);
     if let Some(done) = work.as_mut().now_or_never() {
         return Ok(done);
+    }
+    let leisure = journal.leisure();
+    if !leisure.is_zero() {
+        let soon = timeout(leisure, interruptible(control, work.as_mut()));
+        if let Ok(done) = soon.await {
+            return done;
+        }
     }
     journal.flush().await?;
     interruptible(control, work).await

@@ -5,26 +5,30 @@ mod backup;
 mod keys;
 mod leases;
 mod list;
+mod log;
 mod rows;
 mod webhooks;
+mod writer;
 
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use interactions_types::{ApiError, InteractionId, Status, Target, Usage};
+use interactions_types::{InteractionId, Status};
+use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
 
 use super::{
     Beat, Chain, Chunk, Claim, Ending, Lease, NewInteraction, Page, Progress, Record, Store,
     StoreError, Summary, Turn,
 };
 use crate::StartError;
-use rows::{column, failed, fenced, from_now, json, optional, parsed, record, signed};
+use rows::{column, failed, optional, parsed, record, signed};
+use writer::Writer;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -38,7 +42,7 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Several processes may share the file; leases keep their runs apart.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
 }
 
@@ -60,25 +64,17 @@ impl SqliteStore {
             // What was erased must not linger in free pages.
             .pragma("secure_delete", "on");
         private_file(path)?;
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(BUSY * 2)
-            .connect_with(options.clone())
-            .await
-            .map_err(fail)?;
-        MIGRATIONS.run(&writer).await.map_err(|error| explain_migration(path, error))?;
+        let mut writer = SqliteConnection::connect_with(&options).await.map_err(fail)?;
+        MIGRATIONS.run(&mut writer).await.map_err(|error| explain_migration(path, error))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY * 2)
+            // A connection to a file does not go stale, and asking costs a trip to its thread.
+            .test_before_acquire(false)
             .connect_with(options.create_if_missing(false).read_only(true))
             .await
             .map_err(fail)?;
-        Ok(Self { writer, readers })
-    }
-
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        // Immediate: the transaction never has to turn from reader to writer, which could fail at once.
-        self.writer.begin_with("begin immediate").await.map_err(failed)
+        Ok(Self { writer: Writer::new(writer, BUSY * 2), readers })
     }
 }
 
@@ -105,63 +101,7 @@ impl Store for SqliteStore {
         chunk: Option<&Chunk>,
         ending: Option<&Ending>,
     ) -> Result<(), StoreError> {
-        let (model, agent) = match new.request.named_target() {
-            Some(Target::Model(model)) => (Some(String::from(model)), None),
-            Some(Target::Agent(agent)) => (None, Some(String::from(agent))),
-            _ => (None, None),
-        };
-        let (request, input) = (json(&new.request)?, json(&new.input)?);
-        let content = ending.map(Content::of).transpose()?.unwrap_or_default();
-        let running = ending.is_none();
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "insert into interactions (id, tenant, parent, model, agent, status, background, request, secrets, input,
-                                       output, usage, errors, attempt, owner, lease_until, last_seq, created, updated, expires)
-             values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(new.lease.id.as_str())
-        .bind(&new.tenant)
-        .bind(new.request.previous_interaction_id.as_ref().map(InteractionId::as_str))
-        .bind(model)
-        .bind(agent)
-        .bind(ending.map_or(Status::InProgress.as_str(), |ending| ending.status.as_str()))
-        .bind(new.request.background.unwrap_or(false))
-        .bind(request)
-        .bind(new.secrets.as_deref().filter(|_| running))
-        .bind(input)
-        .bind(content.output)
-        .bind(content.usage)
-        .bind(content.errors)
-        .bind(new.lease.attempt)
-        .bind(running.then_some(&new.lease.owner))
-        .bind(running.then(|| from_now(new.lease_for)))
-        .bind(chunk.map_or(0, |chunk| signed(chunk.last_seq())))
-        .bind(new.created)
-        .bind(ending.map_or(new.created, |ending| ending.updated))
-        .bind(new.expires)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
-        for (key, value) in new.request.labels.iter().flatten() {
-            sqlx::query(
-                "insert into labels (tenant, interaction, key, value, created) values (?, ?, ?, ?, ?)",
-            )
-            .bind(&new.tenant)
-            .bind(new.lease.id.as_str())
-            .bind(key)
-            .bind(value)
-            .bind(new.created)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?;
-        }
-        if let Some(chunk) = chunk {
-            insert_chunk(&mut tx, &new.lease.id, chunk).await?;
-        }
-        if let Some(ending) = ending {
-            webhooks::post(&mut tx, &new.tenant, &ending.deliveries, ending.updated).await?;
-        }
-        tx.commit().await.map_err(failed)
+        log::insert(self, new, chunk, ending).await
     }
 
     async fn load(&self, tenant: &str, id: &InteractionId) -> Result<Option<Record>, StoreError> {
@@ -235,9 +175,7 @@ impl Store for SqliteStore {
         chunk: &Chunk,
         progress: Option<&Progress>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        append(&mut tx, lease, chunk, progress).await?;
-        tx.commit().await.map_err(failed)
+        log::append(self, lease, chunk, progress).await
     }
 
     async fn finish(
@@ -246,39 +184,7 @@ impl Store for SqliteStore {
         chunk: Option<&Chunk>,
         ending: &Ending,
     ) -> Result<(), StoreError> {
-        let content = Content::of(ending)?;
-        let mut tx = self.write().await?;
-        if let Some(chunk) = chunk {
-            append(&mut tx, lease, chunk, None).await?;
-        }
-        let done = sqlx::query(
-            "update interactions
-             set status = ?, output = ?, usage = ?, errors = ?, updated = ?, secrets = null, attachment = null, owner = null, lease_until = null
-             where id = ? and owner = ? and attempt = ? and erased is null",
-        )
-        .bind(ending.status.as_str())
-        .bind(content.output)
-        .bind(content.usage)
-        .bind(content.errors)
-        .bind(ending.updated)
-        .bind(lease.id.as_str())
-        .bind(&lease.owner)
-        .bind(lease.attempt)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
-        if done.rows_affected() == 0 {
-            return Err(fenced(lease));
-        }
-        if !ending.deliveries.is_empty() {
-            let tenant: String = sqlx::query_scalar("select tenant from interactions where id = ?")
-                .bind(lease.id.as_str())
-                .fetch_one(&mut *tx)
-                .await
-                .map_err(failed)?;
-            webhooks::post(&mut tx, &tenant, &ending.deliveries, ending.updated).await?;
-        }
-        tx.commit().await.map_err(failed)
+        log::finish(self, lease, chunk, ending).await
     }
 
     async fn events_after(
@@ -311,7 +217,7 @@ impl Store for SqliteStore {
         )
         .bind(id.as_str())
         .bind(tenant)
-        .execute(&self.writer)
+        .execute(&mut *self.writer.turn().await?)
         .await
         .map_err(failed)?;
         Ok(done.rows_affected() > 0)
@@ -344,7 +250,8 @@ impl Store for SqliteStore {
     }
 
     async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError> {
-        let mut tx = self.write().await?;
+        let mut writer = self.writer.turn().await?;
+        let mut tx = writer.begin().await?;
         let done = sqlx::query(
             "update interactions
              set erased = ?, updated = ?, request = null, secrets = null, attachment = null, input = null, output = null,
@@ -398,80 +305,6 @@ impl Store for SqliteStore {
         self.readers.close().await;
         self.writer.close().await;
     }
-}
-
-async fn append(
-    tx: &mut Transaction<'static, Sqlite>,
-    lease: &Lease,
-    chunk: &Chunk,
-    progress: Option<&Progress>,
-) -> Result<(), StoreError> {
-    let (usage, errors) = match progress {
-        Some(progress) => columns(progress.usage.as_ref(), &progress.errors)?,
-        None => (None, None),
-    };
-    let attachment = progress.and_then(|progress| progress.attachment.as_deref());
-    let held = sqlx::query(
-        "update interactions
-         set last_seq = ?, usage = coalesce(?, usage), errors = coalesce(?, errors),
-             attachment = coalesce(?, attachment)
-         where id = ? and owner = ? and attempt = ? and erased is null and status = 'in_progress'",
-    )
-    .bind(signed(chunk.last_seq()))
-    .bind(usage)
-    .bind(errors)
-    .bind(attachment)
-    .bind(lease.id.as_str())
-    .bind(&lease.owner)
-    .bind(lease.attempt)
-    .execute(&mut **tx)
-    .await
-    .map_err(failed)?;
-    if held.rows_affected() == 0 {
-        return Err(fenced(lease));
-    }
-    insert_chunk(tx, &lease.id, chunk).await
-}
-
-async fn insert_chunk(
-    tx: &mut Transaction<'static, Sqlite>,
-    id: &InteractionId,
-    chunk: &Chunk,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into chunks (interaction, first_seq, last_seq, payload) values (?, ?, ?, ?)",
-    )
-    .bind(id.as_str())
-    .bind(signed(chunk.first_seq))
-    .bind(signed(chunk.last_seq()))
-    .bind(chunk.to_payload())
-    .execute(&mut **tx)
-    .await
-    .map_err(failed)?;
-    Ok(())
-}
-
-/// What a run made, as columns.
-#[derive(Default)]
-struct Content {
-    output: Option<String>,
-    usage: Option<String>,
-    errors: Option<String>,
-}
-
-impl Content {
-    fn of(ending: &Ending) -> Result<Self, StoreError> {
-        let (usage, errors) = columns(ending.usage.as_ref(), &ending.errors)?;
-        Ok(Self { output: Some(json(&ending.output)?), usage, errors })
-    }
-}
-
-fn columns(
-    usage: Option<&Usage>,
-    errors: &[ApiError],
-) -> Result<(Option<String>, Option<String>), StoreError> {
-    let usage = usage.map(json).transpose()?;
-    Ok((usage, (!errors.is_empty()).then(|| json(&errors)).transpose()?))
 }
 
 fn explain(path: &Path, error: &sqlx::Error) -> StartError {

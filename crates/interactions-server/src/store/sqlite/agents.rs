@@ -19,7 +19,7 @@ impl AgentStore for SqliteStore {
         .bind(json(&agent.agent)?)
         .bind(agent.secrets.as_deref())
         .bind(agent.created)
-        .execute(&self.writer)
+        .execute(&mut *self.writer.turn().await?)
         .await
         .map_err(failed)?;
         Ok(done.rows_affected() > 0)
@@ -56,7 +56,7 @@ impl AgentStore for SqliteStore {
         let done = sqlx::query("delete from agents where tenant = ? and id = ?")
             .bind(tenant)
             .bind(id)
-            .execute(&self.writer)
+            .execute(&mut *self.writer.turn().await?)
             .await
             .map_err(failed)?;
         Ok(done.rows_affected() > 0)

@@ -17,7 +17,7 @@ impl KeyStore for SqliteStore {
         .bind(&key.name)
         .bind(&key.digest)
         .bind(key.created)
-        .execute(&self.writer)
+        .execute(&mut *self.writer.turn().await?)
         .await
         .map(drop)
         .map_err(failed)
@@ -46,7 +46,7 @@ impl KeyStore for SqliteStore {
     async fn revoke_key(&self, id: &str) -> Result<bool, StoreError> {
         let done = sqlx::query("delete from api_keys where id = ?")
             .bind(id)
-            .execute(&self.writer)
+            .execute(&mut *self.writer.turn().await?)
             .await
             .map_err(failed)?;
         Ok(done.rows_affected() > 0)

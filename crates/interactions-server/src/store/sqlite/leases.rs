@@ -13,7 +13,8 @@ pub(super) async fn heartbeat(
     leases: &[Lease],
     lease_for: Duration,
 ) -> Result<Vec<(Lease, Beat)>, StoreError> {
-    let mut tx = store.write().await?;
+    let mut writer = store.writer.turn().await?;
+    let mut tx = writer.begin().await?;
     let until = from_now(lease_for);
     let mut beats = Vec::with_capacity(leases.len());
     for lease in leases {
@@ -74,7 +75,8 @@ pub(super) async fn claim(
     if !any {
         return Ok(Vec::new());
     }
-    let mut tx = store.write().await?;
+    let mut writer = store.writer.turn().await?;
+    let mut tx = writer.begin().await?;
     // An attempt that still has an owner has ended without a word.
     let rows = sqlx::query(concat!(
         "update interactions
@@ -116,7 +118,7 @@ pub(super) async fn release(store: &SqliteStore, owner: &str) -> Result<(), Stor
          where owner = ? and status = 'in_progress'",
     )
     .bind(owner)
-    .execute(&store.writer)
+    .execute(&mut *store.writer.turn().await?)
     .await
     .map_err(failed)?;
     Ok(())
@@ -130,7 +132,7 @@ pub(super) async fn hand_back(store: &SqliteStore, lease: &Lease) -> Result<(), 
     .bind(lease.id.as_str())
     .bind(&lease.owner)
     .bind(lease.attempt)
-    .execute(&store.writer)
+    .execute(&mut *store.writer.turn().await?)
     .await
     .map_err(failed)?;
     Ok(())

@@ -57,6 +57,13 @@ pub(super) async fn list(
     }
     if let Some(status) = page.status.as_ref().map(Status::as_str) {
         query.push(" and status = ").push_bind(status);
+        // Said in so many words, for only then the index on what does not run any more is used.
+        let running = status == Status::InProgress.as_str();
+        query.push(if running {
+            " and status = 'in_progress'"
+        } else {
+            " and status <> 'in_progress'"
+        });
     }
     if let Some(model) = &page.model {
         query.push(" and model = ").push_bind(model);

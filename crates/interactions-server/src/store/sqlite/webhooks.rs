@@ -30,7 +30,7 @@ impl WebhookStore for SqliteStore {
         .bind(&webhook.secrets)
         .bind(webhook.created)
         .bind(webhook.updated)
-        .execute(&self.writer)
+        .execute(&mut *self.writer.turn().await?)
         .await
         .map(drop)
         .map_err(failed)
@@ -80,14 +80,15 @@ impl WebhookStore for SqliteStore {
         .bind(webhook.updated)
         .bind(tenant)
         .bind(&webhook.id)
-        .execute(&self.writer)
+        .execute(&mut *self.writer.turn().await?)
         .await
         .map_err(failed)?;
         Ok(done.rows_affected() > 0)
     }
 
     async fn remove_webhook(&self, tenant: &str, id: &str) -> Result<bool, StoreError> {
-        let mut tx = self.write().await?;
+        let mut writer = self.writer.turn().await?;
+        let mut tx = writer.begin().await?;
         let done = sqlx::query("delete from webhooks where tenant = ? and id = ?")
             .bind(tenant)
             .bind(id)
@@ -146,7 +147,7 @@ impl WebhookStore for SqliteStore {
         .bind(now)
         .bind(now)
         .bind(limit)
-        .fetch_all(&self.writer)
+        .fetch_all(&mut *self.writer.turn().await?)
         .await
         .map_err(failed)?;
         rows.iter()
@@ -164,7 +165,8 @@ impl WebhookStore for SqliteStore {
     }
 
     async fn settle(&self, delivery: &Delivery) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
+        let mut writer = self.writer.turn().await?;
+        let mut tx = writer.begin().await?;
         strike(&mut tx, delivery).await?;
         tx.commit().await.map_err(failed)
     }
@@ -177,14 +179,15 @@ impl WebhookStore for SqliteStore {
         .bind(due)
         .bind(&delivery.what.id)
         .bind(delivery.attempt)
-        .execute(&self.writer)
+        .execute(&mut *self.writer.turn().await?)
         .await
         .map(drop)
         .map_err(failed)
     }
 
     async fn give_up(&self, delivery: &Delivery, now: i64) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
+        let mut writer = self.writer.turn().await?;
+        let mut tx = writer.begin().await?;
         strike(&mut tx, delivery).await?;
         sqlx::query(
             "update webhooks set state = ?, updated = ? where tenant = ? and id = ? and state = ?",
@@ -221,44 +224,15 @@ impl WebhookStore for SqliteStore {
         .bind(&key.id)
         .bind(&key.private)
         .bind(key.created)
-        .execute(&self.writer)
+        .execute(&mut *self.writer.turn().await?)
         .await
         .map(drop)
         .map_err(failed)
     }
 }
 
-/// Puts what is to be told beside the ending that it tells of.
-pub(super) async fn post(
-    tx: &mut Transaction<'static, Sqlite>,
-    tenant: &str,
-    deliveries: &[NewDelivery],
-    now: i64,
-) -> Result<(), StoreError> {
-    for delivery in deliveries {
-        sqlx::query(
-            "insert into deliveries (id, tenant, webhook, uri, payload, due, created)
-             values (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&delivery.id)
-        .bind(tenant)
-        .bind(delivery.webhook.as_deref())
-        .bind(&delivery.uri)
-        .bind(&delivery.payload)
-        .bind(now)
-        .bind(now)
-        .execute(&mut **tx)
-        .await
-        .map_err(failed)?;
-    }
-    Ok(())
-}
-
 /// Only the newest try may strike a delivery off.
-async fn strike(
-    tx: &mut Transaction<'static, Sqlite>,
-    delivery: &Delivery,
-) -> Result<(), StoreError> {
+async fn strike(tx: &mut Transaction<'_, Sqlite>, delivery: &Delivery) -> Result<(), StoreError> {
     sqlx::query("delete from deliveries where id = ? and attempt = ?")
         .bind(&delivery.what.id)
         .bind(delivery.attempt)
