@@ -19,7 +19,7 @@ use crate::store::{Chunk, LoggedEvent};
 /// How many committed chunks a follower may be behind before it reads them from the log instead.
 const BEHIND: usize = 256;
 /// How many chunks are read from the log at a time.
-const AT_ONCE: u32 = 64;
+const AT_ONCE: u32 = 8;
 /// How often the log of a run in another process is looked at.
 const POLL: Duration = Duration::from_millis(250);
 
@@ -87,6 +87,8 @@ struct Follower {
     live: Option<broadcast::Receiver<Arc<Chunk>>>,
     /// Whether the log may hold events that were not read yet.
     read_log: bool,
+    /// Whether nothing will be added to the log any more.
+    complete: bool,
     over: bool,
 }
 
@@ -102,6 +104,7 @@ impl Following {
             ready: VecDeque::new(),
             live,
             read_log: true,
+            complete: false,
             over: false,
         };
         Self(
@@ -149,6 +152,7 @@ impl Follower {
             for chunk in &chunks {
                 self.pass_on(chunk);
             }
+            self.over |= self.complete && !self.read_log;
             return Ok(());
         }
         let Some(live) = &mut self.live else {
@@ -179,10 +183,7 @@ impl Follower {
             self.live = self.engine.feeds.subscribe(&self.id);
         } else {
             // The end may have been written between the last look at the log and now.
-            for chunk in &self.engine.store.events_after(&self.id, self.seen, u32::MAX).await? {
-                self.pass_on(chunk);
-            }
-            self.over = true;
+            self.complete = true;
         }
         self.read_log = true;
         Ok(())

@@ -194,8 +194,14 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Chunk>, StoreError> {
         let rows = sqlx::query(
-            "select first_seq, payload from chunks where interaction = ? and last_seq > ? order by first_seq limit ?",
+            // From the last chunk that begins in time, so that those before it are not looked at.
+            "select first_seq, payload from chunks
+             where interaction = ? and last_seq > ?
+               and first_seq >= coalesce((select max(first_seq) from chunks where interaction = ? and first_seq <= ?), 0)
+             order by first_seq limit ?",
         )
+        .bind(id.as_str())
+        .bind(signed(seq))
         .bind(id.as_str())
         .bind(signed(seq))
         .bind(limit)
