@@ -36,7 +36,11 @@ impl Connection {
         Ok(serde_json::from_slice(&bytes)?)
     }
 
-    pub async fn stream(&mut self, path: &str, body: Option<&Value>) -> Result<Events, Box<dyn Error>> {
+    pub async fn stream(
+        &mut self,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Events, Box<dyn Error>> {
         let (method, body) = match body {
             Some(body) => ("POST", body.to_string().into()),
             None => ("GET", Bytes::new()),

@@ -22,7 +22,9 @@ use serde_json::json;
 
 use stub::Stub;
 use subject::Subject;
-use tasks::{Outcome, chain, creates, first_text, gets, read_again, readers, resume, say, through_the_log};
+use tasks::{
+    Outcome, chain, creates, first_text, gets, read_again, readers, resume, say, through_the_log,
+};
 
 const CREATES: usize = 8_000;
 const READERS: usize = 2_000;

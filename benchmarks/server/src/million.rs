@@ -9,15 +9,21 @@ use rusqlite::Connection;
 /// Every hundred-thousandth copy is labelled `rare: yes` and counts as failed.
 pub fn grow(database: &Path, id: &str, count: usize) -> Result<(), Box<dyn Error>> {
     let connection = Connection::open(database)?;
-    connection.execute_batch("pragma journal_mode = wal; pragma synchronous = off; pragma cache_size = -200000;")?;
-    let numbers = format!("with recursive n(i) as (select 1 union all select i + 1 from n where i < {count})");
+    connection.execute_batch(
+        "pragma journal_mode = wal; pragma synchronous = off; pragma cache_size = -200000;",
+    )?;
+    let numbers = format!(
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < {count})"
+    );
     connection.execute_batch("begin")?;
     for (table, key) in [("interactions", "id"), ("chunks", "interaction")] {
         let columns = columns(&connection, table)?;
         let copied: Vec<String> = columns
             .iter()
             .map(|column| match column.as_str() {
-                name if name == key => "'v1_copy' || printf('%024d', i * 7919 % 1000003) || i".to_owned(),
+                name if name == key => {
+                    "'v1_copy' || printf('%024d', i * 7919 % 1000003) || i".to_owned()
+                }
                 "created" | "updated" => format!("{column} - i * 1000"),
                 "status" => "case when i % 100000 = 0 then 'failed' else status end".to_owned(),
                 name => name.to_owned(),
@@ -43,7 +49,8 @@ pub fn grow(database: &Path, id: &str, count: usize) -> Result<(), Box<dyn Error
 }
 
 fn columns(connection: &Connection, table: &str) -> Result<Vec<String>, Box<dyn Error>> {
-    let mut statement = connection.prepare(&format!("select name from pragma_table_info('{table}')"))?;
+    let mut statement =
+        connection.prepare(&format!("select name from pragma_table_info('{table}')"))?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }

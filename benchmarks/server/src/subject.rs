@@ -23,11 +23,7 @@ pub struct Subject {
 
 impl Subject {
     /// Our server on a database in `folder`, with every model at `stub`.
-    pub async fn ours(
-        program: &Path,
-        folder: &Path,
-        stub: &str,
-    ) -> Result<Self, Box<dyn Error>> {
+    pub async fn ours(program: &Path, folder: &Path, stub: &str) -> Result<Self, Box<dyn Error>> {
         let config = folder.join("bench.toml");
         fs::write(
             &config,
@@ -72,7 +68,7 @@ impl Subject {
         fs::write(
             &config,
             format!(
-                "model_list:\n  - model_name: m\n    litellm_params:\n      model: hosted_vllm/m\n      api_base: http://{stub}/v1\n      api_key: none\n"
+                "model_list:\n  - model_name: m\n    litellm_params:\n      model: custom_openai/m\n      api_base: http://{stub}/v1\n      api_key: none\n"
             ),
         )?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
@@ -83,6 +79,8 @@ impl Subject {
             .arg(&config)
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+            // On loopback for a minute, as ours.
+            .env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true")
             .stdout(fs::File::create(folder.join("litellm.log"))?)
             .stderr(Stdio::null())
             .kill_on_drop(true)

@@ -130,7 +130,8 @@ pub async fn resume(subject: &Subject, id: &str, count: usize) -> Outcome<Latenc
     let mut connection = Connection::open(&subject.address).await?;
     let path = format!("/v1/interactions/{id}?stream=true");
     let text = connection.stream(&path, None).await?.rest().await?;
-    let ids: Vec<&str> = text.split("\"event_id\":\"").skip(1).filter_map(|t| t.split('"').next()).collect();
+    let ids: Vec<&str> =
+        text.split("\"event_id\":\"").skip(1).filter_map(|t| t.split('"').next()).collect();
     if ids.len() < 100 {
         return Err("a longer stream was expected".into());
     }
@@ -190,7 +191,10 @@ pub async fn readers(
         set.spawn(async move {
             let text = events.rest().await.map_err(|error| error.to_string())?;
             drop(connection);
-            Ok::<_, String>((text.matches("step.delta\n").count(), text.contains("interaction.completed")))
+            Ok::<_, String>((
+                text.matches("step.delta\n").count(),
+                text.contains("interaction.completed"),
+            ))
         });
     }
     while let Some(read) = set.join_next().await {

@@ -1,6 +1,6 @@
 //! What runs write: their beginning, their events, their end.
 //!
-//! Each is one statement, a row for a view whose trigger does the rest (`0008_single_statements.sql`).
+//! Each is one statement, a row for a view whose trigger does the rest (`0008_writes.sql`).
 
 use interactions_types::{ApiError, InteractionId, Status, Target, Usage};
 use serde_json::json as object;

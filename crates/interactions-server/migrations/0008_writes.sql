@@ -1,3 +1,18 @@
+-- Chunks in rows that lie behind each other as they come; by their key, the larger ones cost a page each.
+create table packed_chunks (
+    interaction text    not null,
+    first_seq   integer not null,
+    last_seq    integer not null,
+    payload     text    not null,
+    primary key (interaction, first_seq)
+);
+
+insert into packed_chunks (interaction, first_seq, last_seq, payload)
+select interaction, first_seq, last_seq, payload from chunks;
+
+drop table chunks;
+alter table packed_chunks rename to chunks;
+
 -- What runs write again and again, each as one statement: a row inserted into one of these views.
 -- A statement is a transaction of its own, and costs one trip to the database instead of four to seven.
 
