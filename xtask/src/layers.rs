@@ -9,7 +9,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("interactions-transport", &[]),
     ("interactions-client", &["interactions-types", "interactions-transport"]),
     ("interactions-mcp", &["interactions-types", "interactions-transport"]),
-    ("interactions-agent", &["interactions-types", "interactions-client", "interactions-mcp"]),
+    (
+        "interactions-agent",
+        &[
+            "interactions-types",
+            "interactions-transport",
+            "interactions-client",
+            "interactions-mcp",
+        ],
+    ),
     (
         "interactions-server",
         &[
@@ -62,7 +70,7 @@ const OUT_OF_REACH: &[(&str, Features, &[&str])] = &[
     ("interactions-client", Features::None, &["hyper", "reqwest", "rustls"]),
     ("interactions-client", Features::All, &["axum", "rmcp", "sqlx"]),
     ("interactions-agent", Features::None, &["axum", "rmcp", "reqwest", "sqlx"]),
-    ("interactions-agent", Features::All, &["axum", "sqlx"]),
+    ("interactions-agent", Features::All, &["axum"]),
     ("interactions-mcp", Features::All, &["axum", "sqlx"]),
 ];
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use interactions_client::Error as ClientError;
 
-use crate::Outcome;
+use crate::{Limit, Outcome};
 
 /// A run that ended without an answer.
 ///
@@ -25,11 +25,30 @@ pub enum AgentError {
     Failed(Box<Outcome>),
     /// Somebody cancelled the interaction.
     Cancelled(Box<Outcome>),
-    /// The model still called tools when its turns were used up.
-    TurnLimit(Box<Outcome>),
+    /// A limit was reached.
+    #[non_exhaustive]
+    Limit {
+        /// Which.
+        limit: Limit,
+        /// What was reached before.
+        outcome: Box<Outcome>,
+    },
+    /// The run cannot go on for a reason that lies on this side: tools that cannot be had,
+    /// a session that cannot be kept, a decision that fits no call, an answer of the wrong form.
+    #[non_exhaustive]
+    Setup {
+        /// What is wrong, and what to do.
+        message: String,
+        /// What was reached before.
+        outcome: Box<Outcome>,
+    },
 }
 
 impl AgentError {
+    pub(crate) fn setup(message: impl Into<String>, outcome: Outcome) -> Self {
+        Self::Setup { message: message.into(), outcome: Box::new(outcome) }
+    }
+
     /// What was reached before the run ended.
     #[must_use]
     pub fn outcome(&self) -> &Outcome {
@@ -37,7 +56,17 @@ impl AgentError {
             Self::Client { outcome, .. }
             | Self::Failed(outcome)
             | Self::Cancelled(outcome)
-            | Self::TurnLimit(outcome) => outcome,
+            | Self::Limit { outcome, .. }
+            | Self::Setup { outcome, .. } => outcome,
+        }
+    }
+
+    /// The limit that was reached, if it was one.
+    #[must_use]
+    pub fn limit(&self) -> Option<&Limit> {
+        match self {
+            Self::Limit { limit, .. } => Some(limit),
+            _ => None,
         }
     }
 }
@@ -58,13 +87,8 @@ impl fmt::Display for AgentError {
             Self::Cancelled(outcome) => {
                 write!(f, "the interaction {} was cancelled", outcome.interaction.id)
             }
-            Self::TurnLimit(outcome) => {
-                write!(
-                    f,
-                    "the model still called tools after {} turns; raise max_turns or give it less to do",
-                    outcome.turns
-                )
-            }
+            Self::Limit { limit, .. } => write!(f, "{limit}"),
+            Self::Setup { message, .. } => f.write_str(message),
         }
     }
 }

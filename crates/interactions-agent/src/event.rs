@@ -6,6 +6,11 @@ use interactions_types::{
     CallId, Interaction, InteractionId, JsonObject, Status, Step, ToolOutput, Usage,
 };
 use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::{AgentError, PendingCall, RunState};
+
+pub(crate) type EventSender = futures::channel::mpsc::Sender<Result<RunEvent, AgentError>>;
 
 /// Something that happened in a run.
 ///
@@ -43,6 +48,13 @@ pub enum RunEvent {
         /// The tool's name.
         name: String,
     },
+    /// A piece of the call's arguments, JSON text.
+    CallArguments {
+        /// The call.
+        id: CallId,
+        /// The text to append.
+        text: String,
+    },
     /// The call is complete, and the tool runs.
     CallReady {
         /// The call.
@@ -52,6 +64,28 @@ pub enum RunEvent {
         /// Its arguments.
         arguments: JsonObject,
     },
+    /// A tool tells how far it is.
+    ToolProgress {
+        /// The call.
+        id: CallId,
+        /// The tool's name.
+        name: String,
+        /// What it tells.
+        progress: Value,
+    },
+    /// The model is to call a tool again in another way.
+    Retry {
+        /// The call that went wrong.
+        id: CallId,
+        /// The tool's name.
+        name: String,
+        /// How often that happened with this tool in this run.
+        attempt: u32,
+        /// What the model is told.
+        message: String,
+    },
+    /// A call waits for somebody; the run will pause when nothing else is left to do.
+    ApprovalNeeded(PendingCall),
     /// A tool has ended.
     ToolFinished {
         /// The call.
@@ -93,6 +127,23 @@ pub enum RunEvent {
         /// What it cost.
         usage: Option<Box<Usage>>,
     },
+    /// What the run has cost so far.
+    Usage {
+        /// All turns together.
+        total: Box<Usage>,
+    },
+    /// Another agent goes on.
+    HandedOff {
+        /// Its name.
+        to: String,
+    },
+    /// The conversation was made shorter.
+    Compacted {
+        /// How many steps it had.
+        before: usize,
+        /// How many it has.
+        after: usize,
+    },
     /// The run is over; always the last event of a run that ends well.
     Finished(Box<Outcome>),
 }
@@ -113,12 +164,64 @@ pub struct Outcome {
     pub usage: Usage,
     /// How often the model was asked.
     pub turns: u32,
+    /// How many calls of tools ran.
+    pub tool_calls: u32,
+    /// How it ended.
+    pub ending: Ending,
+    /// The conversation, the part before this run included, as far as it is held here.
+    #[serde(skip)]
+    pub(crate) context: Vec<Step>,
+    #[serde(skip)]
+    pub(crate) whole: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Ending {
+    /// With an answer.
+    #[default]
+    Answered,
+    /// Calls wait for somebody; [`Agent::resume`](crate::Agent::resume) goes on from here.
+    Paused(Box<RunState>),
+    /// The program has stopped it, and why.
+    Stopped(String),
 }
 
 impl Outcome {
+    pub(crate) fn of(state: RunState, ending: Ending) -> Self {
+        Self {
+            tool_calls: state.calls_made.values().sum(),
+            interaction: state.interaction,
+            steps: state.steps,
+            usage: state.usage,
+            turns: state.turns,
+            ending,
+            context: state.context,
+            whole: state.whole,
+        }
+    }
+
     /// The answer's text.
     #[must_use]
     pub fn output_text(&self) -> String {
         self.interaction.output_text()
+    }
+
+    /// The run as it waits for somebody, if it does.
+    #[must_use]
+    pub fn paused(&self) -> Option<&RunState> {
+        match &self.ending {
+            Ending::Paused(state) => Some(state),
+            _ => None,
+        }
+    }
+
+    /// The run as text, one line per step, without ids, times and signatures:
+    /// the same run gives the same text, so that tests can compare it.
+    #[must_use]
+    pub fn transcript(&self) -> String {
+        crate::transcript::of(&self.steps)
     }
 }

@@ -1,5 +1,6 @@
 //! Functions with typed arguments as tools.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -23,6 +24,19 @@ pub struct FunctionTool<A, F> {
 impl<A, F> fmt::Debug for FunctionTool<A, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("FunctionTool").field(&self.declaration.name).finish()
+    }
+}
+
+/// An async function that also takes the [`ToolContext`], as a [`Tool`]; made by [`tool_fn_with`].
+pub struct ContextTool<A, F> {
+    declaration: Function,
+    run: F,
+    arguments: PhantomData<fn(A)>,
+}
+
+impl<A, F> fmt::Debug for ContextTool<A, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ContextTool").field(&self.declaration.name).finish()
     }
 }
 
@@ -56,14 +70,54 @@ pub fn tool_fn<A, F, Fut, R, E>(
     run: F,
 ) -> FunctionTool<A, F>
 where
-    A: DeserializeOwned + JsonSchema + 'static,
+    A: DeserializeOwned + JsonSchema + Send + 'static,
     F: Fn(A) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<R, E>> + Send,
     R: Serialize,
-    E: fmt::Display,
+    E: fmt::Display + 'static,
 {
     let declaration = Function::new(name).description(description).parameters(schema::<A>());
     FunctionTool { declaration, run, arguments: PhantomData }
+}
+
+/// As [`tool_fn`], with the [`ToolContext`] in front: the call's id, what the agent was given,
+/// progress, what a person has answered.
+///
+/// ```
+/// use interactions_agent::{Tool, ToolContext, ToolError, tool_fn_with};
+/// # use schemars::JsonSchema;
+/// # use serde::Deserialize;
+/// struct User { name: String }
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Nothing {}
+///
+/// let whoami = tool_fn_with("whoami", "Who asks.", |context: ToolContext, _: Nothing| async move {
+///     let user = context.dependency::<User>()?;
+///     Ok::<_, ToolError>(user.name.clone())
+/// });
+/// # let rt = tokio::runtime::Builder::new_current_thread().build()?;
+/// # rt.block_on(async {
+/// let context = ToolContext::new("c1", "v1_x").with_dependency(User { name: "Ada".into() });
+/// assert_eq!(whoami.call(context, Default::default()).await?.to_text(), "Ada");
+/// # Ok::<(), ToolError>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn tool_fn_with<A, F, Fut, R, E>(
+    name: impl Into<String>,
+    description: impl Into<String>,
+    run: F,
+) -> ContextTool<A, F>
+where
+    A: DeserializeOwned + JsonSchema + Send + 'static,
+    F: Fn(ToolContext, A) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, E>> + Send,
+    R: Serialize,
+    E: fmt::Display + 'static,
+{
+    let declaration = Function::new(name).description(description).parameters(schema::<A>());
+    ContextTool { declaration, run, arguments: PhantomData }
 }
 
 #[async_trait]
@@ -73,30 +127,67 @@ where
     F: Fn(A) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<R, E>> + Send,
     R: Serialize,
-    E: fmt::Display,
+    E: fmt::Display + 'static,
 {
     fn declaration(&self) -> Function {
         self.declaration.clone()
     }
 
     async fn call(&self, _: ToolContext, arguments: JsonObject) -> Result<ToolOutput, ToolError> {
-        let arguments: A =
-            serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
-                let path = error.path().to_string();
-                let place = if path == "." { String::new() } else { format!(" at `{path}`") };
-                ToolError::new(format!("the arguments do not fit{place}: {}", error.inner()))
-            })?;
+        let arguments = read(arguments)?;
         // Turned into a value before the next await, so that neither type has to be `Send`.
-        let value = match (self.run)(arguments).await {
-            Ok(result) => serde_json::to_value(result).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        value.map(ToolOutput::from).map_err(ToolError::new)
+        written((self.run)(arguments).await)
+    }
+}
+
+#[async_trait]
+impl<A, F, Fut, R, E> Tool for ContextTool<A, F>
+where
+    A: DeserializeOwned + JsonSchema + Send + 'static,
+    F: Fn(ToolContext, A) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<R, E>> + Send,
+    R: Serialize,
+    E: fmt::Display + 'static,
+{
+    fn declaration(&self) -> Function {
+        self.declaration.clone()
+    }
+
+    async fn call(
+        &self,
+        context: ToolContext,
+        arguments: JsonObject,
+    ) -> Result<ToolOutput, ToolError> {
+        let arguments = read(arguments)?;
+        written((self.run)(context, arguments).await)
+    }
+}
+
+/// The arguments as their type; what does not fit is named with its path.
+fn read<A: DeserializeOwned>(arguments: JsonObject) -> Result<A, ToolError> {
+    serde_path_to_error::deserialize(Value::Object(arguments)).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." { String::new() } else { format!(" at `{path}`") };
+        ToolError::retry(format!("the arguments do not fit{place}: {}", error.inner()))
+    })
+}
+
+/// The result as it goes to the model.
+fn written<R: Serialize, E: fmt::Display + 'static>(
+    result: Result<R, E>,
+) -> Result<ToolOutput, ToolError> {
+    match result {
+        Ok(result) => serde_json::to_value(result).map(ToolOutput::from).map_err(ToolError::new),
+        // What it means to say to the run is more than its words.
+        Err(error) => Err(match (&error as &dyn Any).downcast_ref::<ToolError>() {
+            Some(error) => error.clone(),
+            None => ToolError::new(error),
+        }),
     }
 }
 
 /// The schema of a type as the service takes it.
-fn schema<A: JsonSchema>() -> Value {
+pub(crate) fn schema<A: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.meta_schema = None;
         // References are not understood everywhere.
@@ -156,7 +247,7 @@ mod tests {
     struct Nothing {}
 
     fn context() -> ToolContext {
-        ToolContext { call_id: "c".into(), interaction_id: "i".into() }
+        ToolContext::new("c", "i")
     }
 
     #[test]

@@ -44,26 +44,50 @@
 //! The feature `mcp` (on by default) turns MCP servers into tools.
 
 mod agent;
+mod approval;
+mod compaction;
 mod error;
 mod event;
 mod function;
+mod hooks;
+mod limits;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod rules;
 mod run;
+mod session;
+mod state;
+mod team;
 mod tool;
-mod toolbox;
+mod toolset;
+mod transcript;
+mod typed;
 
 pub use agent::{Agent, AgentBuilder};
+pub use approval::{Decision, Decisions, Need, PendingCall};
+pub use compaction::{Compactor, KeepRecent, Summarize};
 pub use error::AgentError;
-pub use event::{Outcome, RunEvent};
-pub use function::{FunctionTool, tool_fn};
+pub use event::{Ending, Outcome, RunEvent};
+pub use function::{ContextTool, FunctionTool, tool_fn, tool_fn_with};
+pub use hooks::{Halt, Hooks, TurnPlan, Verdict};
 #[cfg(feature = "mcp")]
 #[doc(no_inline)]
 pub use interactions_mcp;
+pub use limits::{Limit, Limits, Prices};
 #[cfg(feature = "mcp")]
-pub use mcp::{McpServerTool, mcp_tools};
+pub use mcp::{McpServerTool, McpTools, mcp_tools};
+pub use rules::{Approval, ExternalTool, Ruled, ToolExt, ToolRules};
 pub use run::RunStream;
+#[cfg(feature = "sqlite")]
+pub use session::SqliteSessions;
+pub use session::{
+    FileSessions, MemorySessions, Session, SessionError, SessionRecord, SessionStore,
+};
+pub use state::{RunState, StateError, StateKey};
+pub use team::AgentTool;
 pub use tool::{Tool, ToolContext, ToolError};
+pub use toolset::{BothToolsets, ChangedToolset, Toolset, ToolsetExt, ToolsetWhen};
+pub use typed::Typed;
 
 #[doc(no_inline)]
 pub use schemars;

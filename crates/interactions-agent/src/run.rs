@@ -1,91 +1,38 @@
 //! The loop: create, collect pending calls, run tools, answer.
 
+mod calls;
+mod stream;
+mod turn;
+
 use std::collections::HashMap;
-use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use futures::channel::mpsc::{self, Receiver, Sender};
-use futures::future::BoxFuture;
-use futures::{FutureExt, SinkExt, Stream, StreamExt, stream};
+use futures::SinkExt;
 use interactions_client::Error as ClientError;
-use interactions_types::{
-    AccumulateError, CallId, Content, CreateInteraction, Delta, FunctionCall, FunctionResult,
-    Input, Interaction, Status, Step, StreamEvent, ToolChoice, ToolChoiceMode,
+use interactions_types::{CallId, FunctionCall, InteractionId, Status, Step, Usage};
+use tokio::time::{Instant, timeout_at};
+
+pub use stream::RunStream;
+use turn::Answer;
+
+use crate::event::{Ending, EventSender};
+use crate::state::{OpenCall, Stage};
+use crate::{
+    Agent, AgentError, Decisions, Halt, Limit, Outcome, RunEvent, RunState, Session, SessionError,
+    SessionRecord, Tool,
 };
-use tracing::Instrument;
 
-use crate::toolbox::answer;
-use crate::{Agent, AgentError, Outcome, RunEvent, ToolError};
-
-/// How many events a run may be ahead of its reader.
-const AHEAD: usize = 64;
-
-/// The events of a run. The run goes on as far as it is read; dropping it stops everything.
-#[must_use = "a run does nothing until it is read"]
-pub struct RunStream {
-    events: Receiver<Result<RunEvent, AgentError>>,
-    /// The run itself; polled with the stream, so it needs no task of its own.
-    driver: Option<BoxFuture<'static, ()>>,
-}
-
-impl RunStream {
-    pub(crate) fn new(agent: Agent, input: Input) -> Self {
-        let (sender, events) = mpsc::channel(AHEAD);
-        let span = tracing::info_span!("invoke_agent", gen_ai.operation.name = "invoke_agent");
-        let driver = async move {
-            let mut run = Run { agent: &agent, events: sender, outcome: Outcome::default() };
-            let last = match run.drive(input).await {
-                Ok(()) => Ok(RunEvent::Finished(Box::new(run.outcome))),
-                Err(stop) => Err(stop.into_error(run.outcome)),
-            };
-            // Nobody is left to tell when the stream was dropped.
-            let _ = run.events.send(last).await;
-        };
-        Self { events, driver: Some(driver.instrument(span).boxed()) }
-    }
-}
-
-impl Stream for RunStream {
-    type Item = Result<RunEvent, AgentError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Poll::Ready(event) = self.events.poll_next_unpin(cx) {
-            return Poll::Ready(event);
-        }
-        if let Some(driver) = &mut self.driver
-            && driver.poll_unpin(cx).is_ready()
-        {
-            self.driver = None;
-        }
-        self.events.poll_next_unpin(cx)
-    }
-}
-
-impl fmt::Debug for RunStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunStream").field("over", &self.driver.is_none()).finish_non_exhaustive()
-    }
-}
-
-/// Reads a run for its outcome only.
-pub(crate) async fn to_the_end(mut run: RunStream) -> Result<Outcome, AgentError> {
-    while let Some(event) = run.next().await {
-        if let RunEvent::Finished(outcome) = event? {
-            return Ok(*outcome);
-        }
-    }
-    unreachable!("a run ends with Finished or an error")
-}
-
-/// Calls whose arguments cannot be read, and why.
-type Faults = HashMap<CallId, String>;
-
-struct Run<'a> {
-    agent: &'a Agent,
-    events: Sender<Result<RunEvent, AgentError>>,
-    outcome: Outcome,
+/// Where a run begins.
+pub(crate) enum Start {
+    /// With something to say.
+    With(Vec<Step>),
+    /// Where it was paused.
+    From(Box<RunState>, Decisions),
+    /// Where its session was left.
+    Kept(Decisions),
+    /// With what the service is working on.
+    At(InteractionId),
 }
 
 /// What ends a run before its answer.
@@ -93,234 +40,288 @@ enum Stop {
     Client(ClientError),
     Failed,
     Cancelled,
-    TurnLimit,
+    Limit(Limit),
+    Setup(String),
+    /// The program wants it so, which is no failure.
+    Halted(String),
 }
 
-impl Stop {
-    fn into_error(self, outcome: Outcome) -> AgentError {
-        let outcome = Box::new(outcome);
-        match self {
-            Self::Client(source) => AgentError::Client { source, outcome },
-            Self::Failed => AgentError::Failed(outcome),
-            Self::Cancelled => AgentError::Cancelled(outcome),
-            Self::TurnLimit => AgentError::TurnLimit(outcome),
-        }
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Self::Halted(halt.0)
     }
 }
 
-impl Run<'_> {
-    async fn drive(&mut self, input: Input) -> Result<(), Stop> {
-        let mut input = input.into_steps();
-        let mut previous = self.agent.0.previous.clone();
-        for turn in 1..=self.agent.0.max_turns {
-            self.outcome.turns = turn;
-            self.tell(RunEvent::TurnStarted { turn }).await;
-            let mut request = self.request(input.clone());
-            request.previous_interaction_id.clone_from(&previous);
-            self.outcome.steps.append(&mut input);
-            let (interaction, faults) = self.ask(request).await?;
+impl From<SessionError> for Stop {
+    fn from(error: SessionError) -> Self {
+        Self::Setup(error.to_string())
+    }
+}
 
-            self.outcome.steps.extend(interaction.steps.iter().cloned());
-            self.outcome.usage += interaction.usage.as_ref().unwrap_or(&Default::default());
-            self.outcome.interaction = interaction;
-            let interaction = &self.outcome.interaction;
-            let (id, status, usage) = (
-                interaction.id.clone(),
-                interaction.status.clone(),
-                interaction.usage.clone().map(Box::new),
-            );
-            let calls: Vec<FunctionCall> =
-                interaction.pending_calls().into_iter().cloned().collect();
-            self.tell(RunEvent::TurnFinished { id: id.clone(), status: status.clone(), usage })
-                .await;
-            match status {
-                Status::Failed => return Err(Stop::Failed),
-                Status::Cancelled => return Err(Stop::Cancelled),
-                // The service sometimes asks for action and has nothing for us to do.
-                Status::RequiresAction if !calls.is_empty() => {}
-                _ => return Ok(()),
-            }
+/// A run at work. Everything that has to outlive the process is in `state`.
+struct Run {
+    /// The agent that was asked.
+    root: Agent,
+    /// The one whose turn it is.
+    agent: Agent,
+    state: RunState,
+    /// The tools of this turn by their names, once they are known.
+    tools: Option<HashMap<String, Arc<dyn Tool>>>,
+    events: EventSender,
+    record: SessionRecord,
+    /// What tools have spent at models of their own.
+    spent: Arc<Mutex<Usage>>,
+    /// Calls of this run that have ended, should the service ask for them again.
+    answered: HashMap<CallId, interactions_types::FunctionResult>,
+    began: Instant,
+    /// For how long it had worked before.
+    worked: Duration,
+    deadline: Option<Instant>,
+}
 
-            // In the last turn nobody would hear of the results, and whoever goes on would run
-            // the tools again.
-            if turn == self.agent.0.max_turns {
-                break;
-            }
-            input = self.carry_out(calls, &faults).await.into_iter().map(Step::from).collect();
-            if self.agent.0.store {
-                previous = Some(id);
+impl Run {
+    /// From the beginning, or from where it was, to its end.
+    async fn drive(mut self, start: Start) -> Result<Outcome, AgentError> {
+        let session = self.root.0.session.clone();
+        // One run at a time goes on with a conversation.
+        let turn = session.as_ref().map(|session| Arc::clone(&session.turn));
+        let _turn = match &turn {
+            Some(turn) => Some(turn.lock().await),
+            None => None,
+        };
+        let ended = match self.begin(start, session.as_ref()).await {
+            Ok(()) => self.turns().await,
+            Err(stop) => Err(stop),
+        };
+        let ending = match ended {
+            Ok(ending) => Ok(ending),
+            Err(Stop::Halted(why)) => Ok(Ending::Stopped(why)),
+            Err(stop) => Err(stop),
+        };
+        let kept = self.keep(ending.as_ref().ok()).await;
+        match (ending, kept) {
+            (Ok(ending), Ok(())) => Ok(Outcome::of(self.state, ending)),
+            (Err(stop), _) => Err(into_error(stop, Outcome::of(self.state, Ending::Answered))),
+            (Ok(_), Err(error)) => {
+                Err(into_error(error.into(), Outcome::of(self.state, Ending::Answered)))
             }
         }
-        Err(Stop::TurnLimit)
     }
 
-    fn request(&self, input: Vec<Step>) -> CreateInteraction {
-        let agent = &self.agent.0;
-        let input = if agent.store { input } else { [&self.outcome.steps[..], &input].concat() };
-        let mut request = CreateInteraction::new(agent.target.clone(), Input::Steps(input));
-        let functions =
-            agent.toolbox.declarations().into_iter().map(interactions_types::Tool::from);
-        let tools: Vec<_> = functions.chain(agent.server_tools.iter().cloned()).collect();
-        request.tools = (!tools.is_empty()).then_some(tools);
-        request.system_instruction.clone_from(&agent.system_instruction);
-        request.generation_config.clone_from(&agent.generation_config);
-        if self.outcome.turns > 1
-            && let Some(config) = &mut request.generation_config
-            && config.tool_choice.as_ref().is_some_and(forces)
+    /// The loop.
+    async fn turns(&mut self) -> Result<Ending, Stop> {
+        loop {
+            if self.state.calls.is_empty() {
+                let answer = match self.state.attached.clone() {
+                    Some(id) => self.follow(id).await?,
+                    None => self.ask().await?,
+                };
+                if self.take_in(answer).await? {
+                    return Ok(Ending::Answered);
+                }
+            }
+            if let Some(paused) = self.carry_out().await? {
+                return Ok(paused);
+            }
+            let is_met = |stop: &&crate::agent::StopCondition| (stop.is_met)(&self.state);
+            if let Some(stop) = self.agent.0.stop_conditions.iter().find(is_met) {
+                return Ok(Ending::Stopped(stop.name.clone()));
+            }
+        }
+    }
+
+    /// Puts the state together that the loop begins with.
+    async fn begin(&mut self, start: Start, session: Option<&Session>) -> Result<(), Stop> {
+        if let Some(session) = session {
+            self.record = session.record().await?;
+        }
+        let unfinished = self.record.run.take();
+        match start {
+            Start::From(state, decisions) => self.go_on(*state, decisions)?,
+            Start::Kept(decisions) => {
+                let Some(state) = unfinished else {
+                    let why = "the session has no run to go on with; give it something to do";
+                    return Err(Stop::Setup(why.to_owned()));
+                };
+                self.go_on(state, decisions)?;
+            }
+            Start::With(_) | Start::At(_) if unfinished.is_some() => {
+                // What it has done must not be lost by being written over.
+                self.record.run = unfinished;
+                return Err(Stop::Setup(
+                    "the session has a run that is not over; resume it or abandon it".to_owned(),
+                ));
+            }
+            Start::With(input) => {
+                self.continue_conversation();
+                self.state.input = input;
+            }
+            Start::At(id) => {
+                self.continue_conversation();
+                self.state.attached = Some(id);
+                // What was said to it stands with the service only.
+                self.state.whole = false;
+            }
+        }
+        self.worked = self.state.worked();
+        self.deadline = self
+            .root
+            .0
+            .limits
+            .wall_time
+            .map(|limit| self.began + limit.saturating_sub(self.worked));
+        Ok(())
+    }
+
+    fn continue_conversation(&mut self) {
+        let settings = &self.root.0;
+        if settings.session.is_some() && settings.previous.is_none() && settings.context.is_empty()
         {
-            // A model that must call a tool in every turn never answers.
-            config.tool_choice = None;
+            self.state.previous.clone_from(&self.record.head);
+            self.state.context.clone_from(&self.record.history);
+            return;
         }
-        request.store = (!agent.store).then_some(false);
-        request
+        self.state.previous.clone_from(&settings.previous);
+        self.state.context.clone_from(&settings.context);
+        // A conversation that began elsewhere is known to the service only.
+        self.state.whole = settings.previous.is_none() || !settings.context.is_empty();
     }
 
-    /// Streams one interaction, telling what comes.
-    ///
-    /// Beside it are the calls whose arguments cannot be read, and why.
-    async fn ask(&mut self, request: CreateInteraction) -> Result<(Interaction, Faults), Stop> {
-        let mut events =
-            self.agent.0.client.create(request).stream().await.map_err(Stop::Client)?;
-        while let Some(event) = events.next().await {
-            let event = match event {
-                Ok(event) => event,
-                Err(error) => {
-                    // What arrived is kept: it may be much, and it was paid for.
-                    let partial = error.partial().cloned().unwrap_or_default();
-                    self.outcome.steps.extend(partial.steps.iter().cloned());
-                    self.outcome.usage += partial.usage.as_ref().unwrap_or(&Default::default());
-                    let has_failed = partial.status == Status::Failed;
-                    self.outcome.interaction = partial;
-                    return Err(if has_failed { Stop::Failed } else { Stop::Client(error) });
-                }
-            };
-            if let Some(event) = told(event) {
-                self.tell(event).await;
+    fn go_on(&mut self, state: RunState, decisions: Decisions) -> Result<(), Stop> {
+        self.state = state;
+        self.state.decide(decisions).map_err(|error| Stop::Setup(error.to_string()))?;
+        let name = &self.state.agent;
+        if !name.is_empty() {
+            self.agent = self.root.find(name).ok_or_else(|| {
+                Stop::Setup(format!("the run was handed to an agent `{name}`, which is not here"))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Takes an answer in; true when it is the last.
+    async fn take_in(&mut self, answer: Answer) -> Result<bool, Stop> {
+        let Answer { interaction, faults } = answer;
+        let state = &mut self.state;
+        state.attached = None;
+        state.forced = true;
+        let said = std::mem::take(&mut state.input);
+        for steps in [&said, &interaction.steps] {
+            state.steps.extend(steps.iter().cloned());
+            state.context.extend(steps.iter().cloned());
+        }
+        state.usage += interaction.usage.as_ref().unwrap_or(&Usage::default());
+        let stored = !interaction.id.as_str().is_empty();
+        if self.agent.0.store && stored {
+            state.previous = Some(interaction.id.clone());
+        }
+        let calls: Vec<FunctionCall> = interaction.pending_calls().into_iter().cloned().collect();
+        let (id, status) = (interaction.id.clone(), interaction.status.clone());
+        let usage = interaction.usage.clone().map(Box::new);
+        let total = Box::new(state.usage.clone());
+        state.interaction = interaction;
+        self.tell(RunEvent::TurnFinished { id, status: status.clone(), usage }).await;
+        self.tell(RunEvent::Usage { total }).await;
+        match status {
+            Status::Failed => return Err(Stop::Failed),
+            Status::Cancelled => return Err(Stop::Cancelled),
+            _ => {}
+        }
+        for hooks in self.agent.0.hooks.clone() {
+            hooks.after_turn(&self.state, &self.state.interaction).await?;
+        }
+        // The service sometimes asks for action and has nothing for us to do.
+        if status != Status::RequiresAction || calls.is_empty() {
+            return Ok(true);
+        }
+        let model = self.state.interaction.model.as_ref().map(ToString::to_string);
+        let model = model.unwrap_or_else(|| turn::named(&self.agent.0.target));
+        // In the last turn nobody would hear of the results, and whoever goes on would run
+        // the tools again.
+        let limits = &self.root.0.limits;
+        let reached = limits
+            .after_turn(&self.state.usage, &model)
+            .or_else(|| limits.before_turn(self.state.turns));
+        if let Some(limit) = reached {
+            return Err(Stop::Limit(limit));
+        }
+        self.state.calls = calls
+            .into_iter()
+            .map(|call| {
+                let stage = match (faults.get(&call.id), self.answered.get(&call.id)) {
+                    (_, Some(result)) => Stage::Done(result.clone()),
+                    (Some(fault), None) => Stage::Broken(fault.clone()),
+                    (None, None) => Stage::Ready,
+                };
+                OpenCall::new(call, stage)
+            })
+            .collect();
+        self.checkpoint().await?;
+        Ok(false)
+    }
+
+    /// Writes down where the run is.
+    async fn checkpoint(&mut self) -> Result<(), Stop> {
+        self.clock();
+        if let Some(session) = &self.root.0.session {
+            self.record.run = Some(self.state.clone());
+            session.keep(&self.record).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what is left: a conversation that is longer now, or a run to go on with.
+    async fn keep(&mut self, ending: Option<&Ending>) -> Result<(), SessionError> {
+        self.clock();
+        let Some(session) = self.root.0.session.clone() else { return Ok(()) };
+        match ending {
+            Some(Ending::Answered | Ending::Stopped(_)) => {
+                self.record.run = None;
+                self.record.head.clone_from(&self.state.previous);
+                self.record.history.clone_from(&self.state.context);
+            }
+            Some(Ending::Paused(state)) => self.record.run = Some((**state).clone()),
+            // What could be gone on with is in the record since the last step.
+            None => return Ok(()),
+        }
+        session.keep(&self.record).await
+    }
+
+    fn clock(&mut self) {
+        let worked = self.worked + self.began.elapsed();
+        self.state.worked_ms = u64::try_from(worked.as_millis()).unwrap_or(u64::MAX);
+    }
+
+    /// Waits for something, but not for ever.
+    async fn in_time<F: Future>(&self, work: F) -> Result<F::Output, Stop> {
+        match self.deadline {
+            None => Ok(work.await),
+            Some(deadline) => {
+                timeout_at(deadline, work).await.map_err(|_| Stop::Limit(self.out_of_time()))
             }
         }
-        let fault =
-            |misfit: &AccumulateError| Some((misfit.call_id()?.clone(), misfit.to_string()));
-        let faults = events.misfits().iter().filter_map(fault).collect();
-        Ok((events.interaction().unwrap_or_default(), faults))
     }
 
-    /// Runs tools side by side and gives their results in the order of the calls.
-    async fn carry_out(
-        &mut self,
-        calls: Vec<FunctionCall>,
-        faults: &Faults,
-    ) -> Vec<FunctionResult> {
-        for call in &calls {
-            let (id, name, arguments) =
-                (call.id.clone(), call.name.clone(), call.arguments.clone());
-            self.tell(RunEvent::CallReady { id, name, arguments }).await;
-        }
-        let agent = &self.agent.0;
-        let interaction = &self.outcome.interaction.id;
-        let numbered = calls.into_iter().enumerate();
-        let mut running = stream::iter(numbered)
-            .map(|(number, call)| {
-                let span = tracing::info_span!(
-                    "execute_tool",
-                    gen_ai.operation.name = "execute_tool",
-                    gen_ai.tool.name = call.name,
-                    gen_ai.tool.call.id = %call.id,
-                );
-                async move {
-                    let began = Instant::now();
-                    let result = match faults.get(&call.id) {
-                        // Without its arguments a tool could do what nobody asked for.
-                        Some(fault) => Err(ToolError::new(fault)),
-                        None => agent.toolbox.call(&call, interaction, agent.tool_timeout).await,
-                    };
-                    (number, call, answer(result), began.elapsed())
-                }
-                .instrument(span)
-            })
-            .buffer_unordered(agent.max_parallel_tools);
-        let mut results = Vec::new();
-        while let Some((number, call, (output, is_error), elapsed)) = running.next().await {
-            let mut result = call.result(output.clone());
-            result.is_error = is_error.then_some(true);
-            results.push((number, result));
-            let event =
-                RunEvent::ToolFinished { id: call.id, name: call.name, output, is_error, elapsed };
-            // Told as they end; a reader that has gone is noticed by the drop of this future.
-            let _ = self.events.send(Ok(event)).await;
-        }
-        results.sort_by_key(|(number, _)| *number);
-        results.into_iter().map(|(_, result)| result).collect()
+    fn out_of_time(&self) -> Limit {
+        Limit::WallTime(self.root.0.limits.wall_time.unwrap_or_default())
     }
 
     async fn tell(&mut self, event: RunEvent) {
+        for hooks in &self.agent.0.hooks {
+            hooks.on_event(&event);
+        }
+        // A reader that has gone is noticed by the drop of this future.
         let _ = self.events.send(Ok(event)).await;
     }
 }
 
-/// Whether a choice makes the model call a tool.
-fn forces(choice: &ToolChoice) -> bool {
-    let mode = match choice {
-        ToolChoice::Name(mode) => Some(mode),
-        ToolChoice::Object(choice) => {
-            choice.allowed_tools.as_ref().and_then(|allowed| allowed.mode.as_ref())
-        }
-        _ => None,
-    };
-    mode == Some(&ToolChoiceMode::Any)
-}
-
-/// What a reader of the run wants to know of an event of the stream.
-fn told(event: StreamEvent) -> Option<RunEvent> {
-    let texts =
-        |contents: &[Content]| contents.iter().filter_map(Content::as_text).collect::<String>();
-    let some =
-        |text: String, event: fn(String) -> RunEvent| (!text.is_empty()).then(|| event(text));
-    match event {
-        StreamEvent::Created(created) => {
-            let interaction = created.interaction;
-            let by = interaction
-                .model
-                .map(String::from)
-                .or(interaction.agent.map(String::from))
-                .unwrap_or_default();
-            Some(RunEvent::Created { id: interaction.id, by })
-        }
-        StreamEvent::StepStart(start) => match start.step {
-            Step::FunctionCall(call) => {
-                Some(RunEvent::CallStarted { id: call.id, name: call.name })
-            }
-            // A step may begin with its first part.
-            Step::ModelOutput(output) => {
-                some(texts(&output.content), |text| RunEvent::Text { text })
-            }
-            Step::Thought(thought) => {
-                some(texts(&thought.summary), |text| RunEvent::Thought { text })
-            }
-            _ => None,
-        },
-        StreamEvent::StepDelta(step) => match step.delta {
-            Delta::Text(delta) => some(delta.text, |text| RunEvent::Text { text }),
-            Delta::ThoughtSummary(delta) => {
-                let text = delta
-                    .content
-                    .as_ref()
-                    .and_then(Content::as_text)
-                    .unwrap_or_default()
-                    .to_owned();
-                some(text, |text| RunEvent::Thought { text })
-            }
-            Delta::McpServerToolCall(call) => Some(RunEvent::ServerCall {
-                server: call.server_name,
-                name: call.name,
-                arguments: call.arguments,
-            }),
-            Delta::McpServerToolResult(result) => Some(RunEvent::ServerResult {
-                server: result.server_name.unwrap_or_default(),
-                name: result.name.unwrap_or_default(),
-                output: result.result,
-            }),
-            _ => None,
-        },
-        _ => None,
+fn into_error(stop: Stop, outcome: Outcome) -> AgentError {
+    let outcome = Box::new(outcome);
+    match stop {
+        Stop::Client(source) => AgentError::Client { source, outcome },
+        Stop::Failed => AgentError::Failed(outcome),
+        Stop::Cancelled => AgentError::Cancelled(outcome),
+        Stop::Limit(limit) => AgentError::Limit { limit, outcome },
+        Stop::Setup(message) | Stop::Halted(message) => AgentError::Setup { message, outcome },
     }
 }

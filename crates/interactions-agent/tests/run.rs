@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt;
-use interactions_agent::{Agent, AgentBuilder, AgentError, RunEvent, tool_fn};
+use interactions_agent::{Agent, AgentBuilder, AgentError, Limit, RunEvent, tool_fn};
 use interactions_client::Client;
 use interactions_testing::{Capture, Reply, capture, transcript};
 use interactions_types::{GenerationConfig, Status, Step, ToolChoiceMode};
@@ -200,7 +200,7 @@ async fn the_turn_limit_keeps_what_was_reached() {
         tool_fn("double", "", |number: Number| async move { Ok::<_, String>(number.n * 2) });
     let error = agent(&service).tool(double).max_turns(2).build().run("go").await.unwrap_err();
     assert!(
-        matches!(error, AgentError::TurnLimit(_)) && error.to_string().contains("2 turns"),
+        matches!(error.limit(), Some(Limit::Turns(_))) && error.to_string().contains("2 turns"),
         "{error}"
     );
     assert_eq!(error.outcome().interaction.id.as_str(), "v1_b");
@@ -274,16 +274,18 @@ async fn events_tell_the_run_in_order() {
             "created",
             "call_started",
             "turn_finished",
+            "usage",
             "call_ready",
             "tool_finished",
             "turn_started",
             "created",
             "text",
             "turn_finished",
+            "usage",
             "finished"
         ]
     );
-    assert_eq!((&told[5]["output"], &told[5]["is_error"]), (&json!("8"), &json!(false)));
+    assert_eq!((&told[6]["output"], &told[6]["is_error"]), (&json!("8"), &json!(false)));
     assert!(
         matches!(events.last(), Some(RunEvent::Finished(outcome)) if outcome.steps[0] == Step::user_text("go"))
     );
@@ -341,7 +343,7 @@ async fn tools_of_the_last_turn_do_not_run() {
         async move { Ok::<_, String>(number.n) }
     });
     let error = agent(&service).tool(count).max_turns(0).build().run("go").await.unwrap_err();
-    assert!(matches!(error, AgentError::TurnLimit(_)), "{error}");
+    assert!(matches!(error.limit(), Some(Limit::Turns(_))), "{error}");
     assert_eq!((error.outcome().turns, ran.load(Ordering::SeqCst)), (1, 0));
 }
 

@@ -55,6 +55,7 @@ pub struct McpCommand {
     pub(crate) directory: Option<PathBuf>,
     pub(crate) name: String,
     pub(crate) reply_limit: usize,
+    pub(crate) asks_people: bool,
 }
 
 impl McpCommand {
@@ -73,6 +74,7 @@ impl McpCommand {
             directory: None,
             name,
             reply_limit: REPLY_LIMIT,
+            asks_people: false,
         }
     }
 
@@ -97,6 +99,13 @@ impl McpCommand {
     /// Limits the bytes of one reply; 16 MiB if not set.
     pub fn reply_limit(mut self, bytes: usize) -> Self {
         self.reply_limit = bytes;
+        self
+    }
+
+    /// Lets the server ask people in the middle of a call (elicitation, forms only). Its calls wait
+    /// for each other then; see [`McpServer::call_asking`](crate::McpServer::call_asking).
+    pub fn asks_people(mut self) -> Self {
+        self.asks_people = true;
         self
     }
 

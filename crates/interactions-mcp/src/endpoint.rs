@@ -46,6 +46,7 @@ pub struct McpEndpoint {
     pub(crate) headers: HashMap<HeaderName, HeaderValue>,
     pub(crate) name: String,
     pub(crate) reply_limit: usize,
+    pub(crate) asks_people: bool,
 }
 
 impl McpEndpoint {
@@ -72,7 +73,13 @@ impl McpEndpoint {
             return wrong("the URL holds a user name or password; send an authorization header");
         }
         let name = authority.host().to_owned();
-        Ok(Self { uri, headers: HashMap::new(), name, reply_limit: REPLY_LIMIT })
+        Ok(Self {
+            uri,
+            headers: HashMap::new(),
+            name,
+            reply_limit: REPLY_LIMIT,
+            asks_people: false,
+        })
     }
 
     /// Sends a header with every request, replacing one of the same name.
@@ -106,6 +113,13 @@ impl McpEndpoint {
     /// Limits the bytes of one reply; 16 MiB if not set.
     pub fn reply_limit(mut self, bytes: usize) -> Self {
         self.reply_limit = bytes;
+        self
+    }
+
+    /// Lets the server ask people in the middle of a call (elicitation, forms only). Its calls wait
+    /// for each other then; see [`McpServer::call_asking`](crate::McpServer::call_asking).
+    pub fn asks_people(mut self) -> Self {
+        self.asks_people = true;
         self
     }
 

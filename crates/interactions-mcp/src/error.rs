@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use interactions_transport::{TransportError, TransportErrorKind};
 
+use crate::McpQuestion;
+
 /// An MCP server that could not be reached, or a request to it that failed.
 ///
 /// A tool that ran and failed is not an error but a reply with
@@ -22,6 +24,7 @@ struct Inner {
     may_have_run: bool,
     status: Option<u16>,
     source: Option<TransportError>,
+    question: Option<McpQuestion>,
 }
 
 /// What went wrong.
@@ -46,6 +49,8 @@ pub enum McpErrorKind {
     Protocol,
     /// A reply is larger than the limit.
     TooLarge,
+    /// The tool asks a person before it goes on; [`McpError::asks`] says what.
+    InputNeeded,
     /// The connection ended: the process exited, the session is gone, or it was shut down.
     Closed,
 }
@@ -71,6 +76,19 @@ impl McpError {
         self.0.status
     }
 
+    /// What the tool asks a person.
+    #[must_use]
+    pub fn asks(&self) -> Option<&McpQuestion> {
+        self.0.question.as_ref()
+    }
+
+    pub(crate) fn asking(server: &Arc<str>, question: McpQuestion) -> Self {
+        let message = format!("the tool asks: {}", question.message);
+        let mut error = Self::new(McpErrorKind::InputNeeded, server, message);
+        error.0.question = Some(question);
+        error
+    }
+
     /// What happened, without naming the server: fit for a model or a user who must not learn
     /// its address.
     #[must_use]
@@ -94,6 +112,7 @@ impl McpError {
             may_have_run,
             status: None,
             source: None,
+            question: None,
         }))
     }
 

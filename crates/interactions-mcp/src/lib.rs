@@ -29,14 +29,19 @@
 //! # }
 //! ```
 //!
-//! What it deliberately does not do: sampling, elicitation, roots, prompts, resources and
-//! subscriptions. It declares no client capabilities, so servers do not ask for them,
-//! and it opens no standing event stream.
+//! Resources and prompts are read by [`McpServer::resources`] and [`McpServer::prompts`].
+//! A server may ask people in the middle of a call only where
+//! [`asks_people`](McpEndpoint::asks_people) allows it.
+//!
+//! What it deliberately does not do: sampling, roots and subscriptions. It declares no other
+//! client capabilities, so servers do not ask for them, and it opens no standing event stream.
 
 mod command;
 mod endpoint;
 mod error;
+mod host;
 mod http;
+mod offer;
 mod reply;
 mod rpc;
 mod server;
@@ -46,6 +51,8 @@ mod tool;
 pub use command::McpCommand;
 pub use endpoint::McpEndpoint;
 pub use error::{McpError, McpErrorKind};
+pub use host::McpQuestion;
+pub use offer::{McpPrompt, McpPromptArgument, McpPromptMessage, McpResource};
 pub use reply::McpReply;
 pub use server::McpServer;
 pub use tool::McpTool;

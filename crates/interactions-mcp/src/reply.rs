@@ -45,7 +45,7 @@ impl McpReply {
     }
 }
 
-fn read_block(block: &Value) -> Content {
+pub(crate) fn read_block(block: &Value) -> Content {
     let text = |key: &str| block[key].as_str();
     match (text("type"), text("data")) {
         (Some("text"), _) => Content::text(text("text").unwrap_or_default()),
@@ -86,7 +86,7 @@ fn link(block: &Value) -> String {
     line
 }
 
-fn resource(resource: &Value) -> Content {
+pub(crate) fn resource(resource: &Value) -> Content {
     if let Some(text) = resource["text"].as_str() {
         return Content::text(text);
     }

@@ -8,8 +8,8 @@ use interactions_transport::SharedTransport;
 use interactions_types::JsonObject;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CancelledNotificationParam, ClientCapabilities,
-    ClientConfig, ClientRequest, Implementation, ListToolsRequest, PaginatedRequestParams,
-    ProtocolVersion, RequestId, ServerResult,
+    ClientConfig, ClientRequest, ElicitationCapability, FormElicitationCapability, Implementation,
+    ListToolsRequest, PaginatedRequestParams, ProtocolVersion, RequestId, ServerResult,
 };
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt, Peer, PeerRequestOptions,
@@ -22,14 +22,15 @@ use rmcp::transport::{DynamicTransportError, IntoTransport};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::host::{Host, HostState};
 use crate::http::HttpClient;
 use crate::rpc::error_reply;
 use crate::stdio::{LastWords, StdioTransport};
 use crate::{McpCommand, McpEndpoint, McpError, McpErrorKind, McpReply, McpTool};
 
 /// How many pages a list of tools may have, and how many tools.
-const PAGE_LIMIT: usize = 100;
-const TOOL_LIMIT: usize = 10_000;
+pub(crate) const PAGE_LIMIT: usize = 100;
+pub(crate) const TOOL_LIMIT: usize = 10_000;
 
 /// How long a shutdown may take; it tells the server, or waits for the process to exit.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
@@ -54,9 +55,12 @@ struct Inner {
     patience: Duration,
     /// How the process ended, if it is one.
     last_words: Option<LastWords>,
+    host: HostState,
+    /// Where the server may ask people, calls wait for each other: a question does not say whose it is.
+    one_call: Option<tokio::sync::Mutex<()>>,
 }
 
-type Service = RunningService<RoleClient, ClientConfig>;
+type Service = RunningService<RoleClient, Host>;
 
 impl McpServer {
     /// Greets a remote server.
@@ -83,8 +87,9 @@ impl McpServer {
             let client = HttpClient::new(&endpoint, transport.clone());
             Ok(StreamableHttpClientTransport::with_client(client, config))
         };
-        let service = greet(&label, limit, None, open).await?;
-        Ok(Self::new(label, endpoint.name.clone(), service, limit, None))
+        let asks = endpoint.asks_people;
+        let service = greet(&label, limit, asks, None, open).await?;
+        Ok(Self::new(label, endpoint.name.clone(), service, limit, asks, None))
     }
 
     /// Starts a local server and greets it.
@@ -102,8 +107,9 @@ impl McpServer {
         let label = command.label();
         let last_words = LastWords::default();
         let open = || StdioTransport::spawn(&command, last_words.clone());
-        let service = greet(&label, limit, Some(&last_words), open).await?;
-        Ok(Self::new(label, command.name.clone(), service, limit, Some(last_words)))
+        let asks = command.asks_people;
+        let service = greet(&label, limit, asks, Some(&last_words), open).await?;
+        Ok(Self::new(label, command.name.clone(), service, limit, asks, Some(last_words)))
     }
 
     fn new(
@@ -111,11 +117,14 @@ impl McpServer {
         name: String,
         service: Service,
         patience: Duration,
+        asks_people: bool,
         last_words: Option<LastWords>,
     ) -> Self {
         let peer = service.peer().clone();
+        let host = service.service().state.clone();
         let service = Mutex::new(Some(service));
-        Self(Arc::new(Inner { label, name, peer, service, patience, last_words }))
+        let one_call = asks_people.then(tokio::sync::Mutex::default);
+        Self(Arc::new(Inner { label, name, peer, service, patience, last_words, host, one_call }))
     }
 
     /// The server's label.
@@ -198,12 +207,58 @@ impl McpServer {
         arguments: JsonObject,
         limit: Duration,
     ) -> Result<McpReply, McpError> {
+        self.call_asking(tool, arguments, limit, None).await
+    }
+
+    /// As [`call`](Self::call), with what a person answers if the server asks in the middle of it.
+    ///
+    /// Without an answer, a server that asks is told that the call is off, and what it asks is
+    /// [`McpError::asks`] of the error; it was allowed to ask by
+    /// [`asks_people`](McpEndpoint::asks_people).
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), and [`McpErrorKind::InputNeeded`].
+    ///
+    /// # Cancellation
+    /// As [`call`](Self::call).
+    pub async fn call_asking(
+        &self,
+        tool: &str,
+        arguments: JsonObject,
+        limit: Duration,
+        answer: Option<Value>,
+    ) -> Result<McpReply, McpError> {
+        let _alone = match &self.0.one_call {
+            Some(one_call) => Some(one_call.lock().await),
+            None => None,
+        };
+        self.0.host.expect(answer);
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         let result = self.request(request, limit).await;
+        if self.0.one_call.is_some()
+            && let Some(question) = self.0.host.question()
+        {
+            return Err(McpError::asking(&self.0.label, question));
+        }
         let result = result.map_err(|error| error.during(&format!("tool `{tool}`")))?;
         McpReply::read(&result)
             .ok_or_else(|| self.protocol("the server answered with something other than a result"))
+    }
+
+    /// Grows when the server says that its tools are others now. Servers over HTTP can only say so
+    /// while a call runs.
+    #[must_use]
+    pub fn tools_version(&self) -> u64 {
+        self.0.host.tools_version()
+    }
+
+    pub(crate) async fn question(
+        &self,
+        request: ClientRequest,
+        what: &str,
+    ) -> Result<Value, McpError> {
+        self.request(request, self.0.patience).await.map_err(|error| error.during(what))
     }
 
     /// Ends the connection for all clones: the session is given up, a process is told to exit,
@@ -260,7 +315,7 @@ impl McpServer {
         }
     }
 
-    fn protocol(&self, message: &str) -> McpError {
+    pub(crate) fn protocol(&self, message: &str) -> McpError {
         McpError::new(McpErrorKind::Protocol, &self.0.label, message)
     }
 
@@ -287,6 +342,7 @@ const _: fn() = || {
 async fn greet<T, E, A>(
     label: &Arc<str>,
     limit: Duration,
+    asks_people: bool,
     last_words: Option<&LastWords>,
     open: impl Fn() -> Result<T, McpError>,
 ) -> Result<Service, McpError>
@@ -295,11 +351,17 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     let us = Implementation::new("interactions-mcp", env!("CARGO_PKG_VERSION"));
-    let config = ClientConfig::new(ClientCapabilities::default(), us)
-        .with_protocol_version(ProtocolVersion::V_2025_11_25);
+    let mut capabilities = ClientCapabilities::default();
+    if asks_people {
+        let form = FormElicitationCapability::new();
+        capabilities.elicitation = Some(ElicitationCapability::new().with_form(form));
+    }
+    let config =
+        ClientConfig::new(capabilities, us).with_protocol_version(ProtocolVersion::V_2025_11_25);
+    let host = Host::new(config, HostState::default());
     let greeted = async {
         let initialize = ClientLifecycleMode::Initialize;
-        let first = match config.clone().serve_with_lifecycle(open()?, initialize).await {
+        let first = match host.clone().serve_with_lifecycle(open()?, initialize).await {
             Ok(service) => return Ok(service),
             Err(error) => connect_error(label, error, last_words),
         };
@@ -309,7 +371,7 @@ where
         let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
         let discover = ClientLifecycleMode::Discover { preferred_versions };
         // What the greeting that everybody knows has met is the better thing to report.
-        config.serve_with_lifecycle(open()?, discover).await.map_err(|_| first)
+        host.serve_with_lifecycle(open()?, discover).await.map_err(|_| first)
     };
     match timeout(limit, greeted).await {
         Ok(greeted) => greeted.map_err(McpError::surely_not_run),

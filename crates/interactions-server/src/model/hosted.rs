@@ -159,7 +159,7 @@ impl Telling {
 fn explain(error: &AgentError) -> ModelError {
     tracing::warn!(%error, "a hosted agent failed");
     let message = match error {
-        AgentError::TurnLimit(_) => "the agent has used up its turns without an answer",
+        AgentError::Limit { .. } => "the agent has reached a limit without an answer",
         AgentError::Cancelled(_) => "the agent's own interaction was cancelled",
         AgentError::Failed(_) => "the agent's model failed",
         _ => "the agent could not do its work",

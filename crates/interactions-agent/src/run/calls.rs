@@ -1,0 +1,381 @@
+//! The calls of a turn: judged, carried out side by side, answered in their order.
+
+use std::collections::HashMap;
+use std::mem;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::{FutureExt, StreamExt, stream};
+use interactions_types::{
+    CallId, Content, FunctionCall, FunctionResult, Step, ToolOutput, decode_value,
+};
+use serde_json::Value;
+use tracing::Instrument;
+
+use super::{Run, Stop, turn};
+use crate::event::Ending;
+use crate::state::{OpenCall, Stage};
+use crate::team;
+use crate::tool::{Report, ToolErrorKind};
+use crate::{Limit, Need, RunEvent, Tool, ToolContext, ToolError, Verdict};
+
+type Tools = HashMap<String, Arc<dyn Tool>>;
+
+impl Run {
+    /// Brings every call of the turn to its result, or to where it waits for somebody.
+    pub(super) async fn carry_out(&mut self) -> Result<Option<Ending>, Stop> {
+        let tools = match self.tools.take() {
+            Some(tools) => tools,
+            // Another process has asked.
+            None => turn::by_name(&self.gather_tools().await?),
+        };
+        self.judge(&tools).await?;
+        self.check_limits()?;
+        let limit = self.root.0.max_parallel_tools;
+        for group in groups(&self.state.calls, &tools) {
+            self.run_group(&group, &tools, limit).await?;
+        }
+        self.state.usage +=
+            &mem::take(&mut *self.spent.lock().unwrap_or_else(PoisonError::into_inner));
+        let pending = self.state.pending();
+        if !pending.is_empty() {
+            for call in pending {
+                self.tell(RunEvent::ApprovalNeeded(call)).await;
+            }
+            self.clock();
+            return Ok(Some(Ending::Paused(Box::new(self.state.clone()))));
+        }
+        self.hand_off(&tools).await;
+        let calls = mem::take(&mut self.state.calls);
+        let done = |open: OpenCall| match open.stage {
+            Stage::Done(result) => Some(Step::from(result)),
+            _ => None,
+        };
+        self.state.input = calls.into_iter().filter_map(done).collect();
+        self.checkpoint().await?;
+        Ok(None)
+    }
+
+    /// Decides what becomes of each call before any of them runs.
+    async fn judge(&mut self, tools: &Tools) -> Result<(), Stop> {
+        for at in 0..self.state.calls.len() {
+            let open = &self.state.calls[at];
+            let tool = find(tools, &open.call.name);
+            match (&open.stage, tool) {
+                (Stage::Done(_) | Stage::Waiting(_), _) => {}
+                (Stage::Started, Some(tool)) if tool.rules().repeatable => {
+                    self.state.calls[at].stage = Stage::Ready;
+                }
+                (Stage::Started, _) => {
+                    let why =
+                        "the program was stopped while this ran; nobody knows whether it was done";
+                    self.fail(at, why).await;
+                }
+                (Stage::Broken(fault), tool) => {
+                    // Without its arguments a tool could do what nobody asked for.
+                    let (fault, limit) = (fault.clone(), tool.map(|tool| tool.rules().max_retries));
+                    self.retry(at, &fault, limit).await?;
+                }
+                (Stage::Ready, None) => {
+                    let mut known: Vec<&str> = tools.keys().map(String::as_str).collect();
+                    known.sort_unstable();
+                    let name = &open.call.name;
+                    let why = format!("there is no tool `{name}`; there are: {}", known.join(", "));
+                    self.fail(at, &why).await;
+                }
+                (Stage::Ready, Some(tool)) => {
+                    let tool = Arc::clone(tool);
+                    self.admit(at, tool.as_ref()).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the hooks and the tool's rules about a call that could run.
+    async fn admit(&mut self, at: usize, tool: &dyn Tool) {
+        let rules = tool.rules();
+        let mut call = self.state.calls[at].call.clone();
+        let mut asked = false;
+        if !self.state.calls[at].approved {
+            for hooks in self.agent.0.hooks.clone() {
+                match hooks.before_tool(&self.state, &mut call).await {
+                    Verdict::Run => {}
+                    Verdict::Ask => asked = true,
+                    Verdict::Answer(output) => {
+                        let (output, is_error) = answer(Ok(output));
+                        return self.finish(at, output, is_error, Duration::ZERO).await;
+                    }
+                    Verdict::Deny(why) => {
+                        return self.fail(at, &format!("It was not allowed: {why}")).await;
+                    }
+                }
+            }
+        }
+        let open = &mut self.state.calls[at];
+        asked |= rules.approval.is_needed(&call.arguments);
+        open.call = call;
+        if rules.external {
+            open.stage = Stage::Waiting(Need::Result);
+        } else if asked && !open.approved {
+            open.stage = Stage::Waiting(Need::Approval);
+        }
+    }
+
+    fn check_limits(&self) -> Result<(), Stop> {
+        let ready = self.state.calls.iter().filter(|open| open.stage == Stage::Ready);
+        let names = ready.map(|open| plain(&open.call.name));
+        match self.root.0.limits.before_calls(&self.state.calls_made, names) {
+            Some(limit) => Err(Stop::Limit(limit)),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs calls side by side.
+    async fn run_group(
+        &mut self,
+        group: &[usize],
+        tools: &Tools,
+        limit: usize,
+    ) -> Result<(), Stop> {
+        for &at in group {
+            let open = &mut self.state.calls[at];
+            open.stage = Stage::Started;
+            *self.state.calls_made.entry(plain(&open.call.name).to_owned()).or_default() += 1;
+            let call = &self.state.calls[at].call;
+            let (id, name, arguments) =
+                (call.id.clone(), call.name.clone(), call.arguments.clone());
+            self.tell(RunEvent::CallReady { id, name, arguments }).await;
+        }
+        // It is on record that they run before they do.
+        self.checkpoint().await?;
+        let work: Vec<_> = group
+            .iter()
+            .filter_map(|&at| {
+                let open = &self.state.calls[at];
+                let tool = Arc::clone(find(tools, &open.call.name)?);
+                Some(call_tool(
+                    at,
+                    tool,
+                    open.call.clone(),
+                    self.context(open),
+                    self.agent.0.tool_timeout,
+                ))
+            })
+            .collect();
+        let mut running = stream::iter(work).buffer_unordered(limit);
+        while let Some((at, result, elapsed)) = self.in_time(running.next()).await? {
+            match result {
+                Err(error) if error.is_retry() => {
+                    let tool = find(tools, &self.state.calls[at].call.name);
+                    let limit = tool.map(|tool| tool.rules().max_retries);
+                    self.retry(at, &error.to_string(), limit).await?;
+                }
+                Err(error) if matches!(error.kind(), ToolErrorKind::Input { .. }) => {
+                    let ToolErrorKind::Input { schema } = error.kind().clone() else { continue };
+                    let message = error.to_string();
+                    self.state.calls[at].stage = Stage::Waiting(Need::Input { message, schema });
+                }
+                result => {
+                    let (mut output, mut is_error) = answer(result);
+                    let (size, limit) = (text_size(&output), self.agent.0.max_tool_output);
+                    if size > limit {
+                        let why = format!(
+                            "it returned {size} bytes of text, more than {limit}; ask for less"
+                        );
+                        (output, is_error) = (ToolOutput::Text(why), true);
+                    }
+                    for hooks in self.agent.0.hooks.clone() {
+                        let call = &self.state.calls[at].call;
+                        hooks.after_tool(&self.state, call, &mut output, &mut is_error).await;
+                    }
+                    self.finish(at, output, is_error, elapsed).await;
+                }
+            }
+            self.checkpoint().await?;
+        }
+        Ok(())
+    }
+
+    fn context(&self, open: &OpenCall) -> ToolContext {
+        let name = plain(&open.call.name);
+        let mut context = ToolContext::new(open.call.id.clone(), self.state.interaction.id.clone());
+        context.attempt = self.state.retries.get(name).copied().unwrap_or_default();
+        context.answer.clone_from(&open.answer);
+        context.dependencies = self.agent.0.dependencies.clone();
+        context.report = Some(Report {
+            name: open.call.name.clone(),
+            events: self.events.clone(),
+            spent: Arc::clone(&self.spent),
+        });
+        context
+    }
+
+    /// Lets the model try again, if it may.
+    async fn retry(&mut self, at: usize, why: &str, limit: Option<u32>) -> Result<(), Stop> {
+        let call = self.state.calls[at].call.clone();
+        let tool = plain(&call.name).to_owned();
+        let attempt = self.state.retries.entry(tool.clone()).or_default();
+        *attempt += 1;
+        let attempt = *attempt;
+        let limit = limit.unwrap_or_else(|| crate::ToolRules::default().max_retries);
+        let event =
+            RunEvent::Retry { id: call.id, name: call.name, attempt, message: why.to_owned() };
+        self.tell(event).await;
+        self.fail(at, why).await;
+        if attempt > limit { Err(Stop::Limit(Limit::Retries { tool, limit })) } else { Ok(()) }
+    }
+
+    async fn fail(&mut self, at: usize, why: &str) {
+        self.finish(at, ToolOutput::Text(why.to_owned()), true, Duration::ZERO).await;
+    }
+
+    async fn finish(&mut self, at: usize, output: ToolOutput, is_error: bool, elapsed: Duration) {
+        let open = &mut self.state.calls[at];
+        let mut result: FunctionResult = open.call.result(output.clone());
+        result.is_error = is_error.then_some(true);
+        open.stage = Stage::Done(result.clone());
+        let (id, name): (CallId, String) = (open.call.id.clone(), open.call.name.clone());
+        if !id.as_str().is_empty() {
+            self.answered.insert(id.clone(), result);
+        }
+        self.tell(RunEvent::ToolFinished { id, name, output, is_error, elapsed }).await;
+    }
+
+    /// Gives the conversation to another agent if the model has asked for that.
+    async fn hand_off(&mut self, tools: &Tools) {
+        let wanted = self.state.calls.iter().find_map(|open| match &open.stage {
+            Stage::Done(result) if result.is_error.is_none() => {
+                let name = plain(&open.call.name);
+                let tool = tools.get(name)?;
+                team::target(tool.as_ref(), name)
+            }
+            _ => None,
+        });
+        let Some(agent) = wanted.and_then(|name| self.agent.find(&name)) else { return };
+        self.state.agent = agent.name().to_owned();
+        self.state.forced = false;
+        self.tell(RunEvent::HandedOff { to: agent.name().to_owned() }).await;
+        self.agent = agent;
+    }
+}
+
+/// Runs one tool safely. Whatever goes wrong becomes an error in words for the model.
+async fn call_tool(
+    at: usize,
+    tool: Arc<dyn Tool>,
+    call: FunctionCall,
+    context: ToolContext,
+    limit: Duration,
+) -> (usize, Result<ToolOutput, ToolError>, Duration) {
+    let span = tracing::info_span!(
+        "execute_tool",
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = call.name,
+        gen_ai.tool.call.id = %call.id,
+        gen_ai.response.id = %context.interaction_id,
+    );
+    let began = Instant::now();
+    let name = call.name;
+    let limit = tool.rules().timeout.unwrap_or(limit);
+    // A tool may panic before it has made its future, too.
+    let work = async { tool.call(context, call.arguments).await };
+    let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
+    let result = match tokio::time::timeout(limit, work).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => {
+            let words = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let words =
+                words.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            tracing::error!(tool = name, panic = words, "a tool panicked");
+            Err(ToolError::new(format!("the tool `{name}` crashed")))
+        }
+        Err(_) => Err(ToolError::new(format!("the tool `{name}` took longer than {limit:?}"))),
+    };
+    (at, result, began.elapsed())
+}
+
+/// Calls that run side by side, one group after the other: whatever must run alone is a group of its own.
+fn groups(calls: &[OpenCall], tools: &Tools) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut may_join = false;
+    for (at, open) in calls.iter().enumerate().filter(|(_, open)| open.stage == Stage::Ready) {
+        let alone = find(tools, &open.call.name).is_some_and(|tool| tool.rules().alone);
+        match groups.last_mut() {
+            Some(group) if may_join && !alone => group.push(at),
+            _ => groups.push(vec![at]),
+        }
+        may_join = !alone;
+    }
+    groups
+}
+
+/// The service sometimes qualifies the names of declared functions.
+fn plain(name: &str) -> &str {
+    name.strip_prefix("default_api:").unwrap_or(name)
+}
+
+fn find<'a>(tools: &'a Tools, name: &str) -> Option<&'a Arc<dyn Tool>> {
+    tools.get(plain(name))
+}
+
+/// A list of parts of content. Other lists are data, whatever their items call their `type`.
+fn contents(value: &Value) -> Option<Vec<Content>> {
+    let items = value.as_array().filter(|items| !items.is_empty())?;
+    let is_content = |item: &Value| {
+        let kind = item.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| Content::KNOWN.contains(&kind))
+    };
+    let contents = items.iter().all(is_content).then(|| decode_value(value))?;
+    contents.ok()
+}
+
+/// How much text a model would have to read.
+fn text_size(output: &ToolOutput) -> usize {
+    match output {
+        ToolOutput::Text(text) => text.len(),
+        ToolOutput::Contents(contents) => {
+            contents.iter().filter_map(Content::as_text).map(str::len).sum()
+        }
+        other => other.to_text().len(),
+    }
+}
+
+/// The output and whether it is an error, as they go back to the model.
+fn answer(result: Result<ToolOutput, ToolError>) -> (ToolOutput, bool) {
+    match result {
+        // An empty text would look like a missing answer.
+        Ok(ToolOutput::Other(Value::Null)) => (ToolOutput::from("done"), false),
+        // Numbers, booleans and lists have no form of their own on the wire.
+        Ok(ToolOutput::Other(value)) => match contents(&value) {
+            Some(contents) => (ToolOutput::Contents(contents), false),
+            None => (ToolOutput::Text(value.to_string()), false),
+        },
+        Ok(output) => (output, false),
+        Err(error) => (ToolOutput::Text(error.to_string()), true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_are_content_only_if_every_part_is() {
+        let output = |value: Value| answer(Ok(ToolOutput::Other(value))).0;
+        let parts = json!([{"type": "text", "text": "a"}, {"type": "image", "uri": "u"}]);
+        assert!(matches!(output(parts), ToolOutput::Contents(parts) if parts.len() == 2));
+        for data in [
+            json!([{"type": "labrador", "name": "Rex"}]),
+            json!([{"type": "text", "text": "a"}, {"type": "labrador"}]),
+            json!([1, 2]),
+            json!([]),
+            json!(7),
+        ] {
+            assert_eq!(output(data.clone()), ToolOutput::Text(data.to_string()));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Feature `sqlite`: sessions in a database.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+
+use super::{SessionError, SessionRecord, SessionStore};
+
+/// Sessions in an SQLite file, which several processes may share.
+#[derive(Clone, Debug)]
+pub struct SqliteSessions(SqlitePool);
+
+impl SqliteSessions {
+    /// Opens the file, or makes it. Its table is `agent_sessions`; others are left alone.
+    ///
+    /// # Errors
+    /// [`SessionError`] when it cannot be opened, or is no database.
+    pub async fn open(file: &Path) -> Result<Self, SessionError> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .busy_timeout(Duration::from_secs(10));
+        let failed = |error: sqlx::Error| {
+            SessionError::new(format!("the database {} cannot be used: {error}", file.display()))
+        };
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        let pool = pool.map_err(failed)?;
+        sqlx::query(
+            "create table if not exists agent_sessions (
+                 name    text    not null primary key,
+                 record  text    not null,           -- JSON
+                 updated integer not null            -- milliseconds since 1970
+             )",
+        )
+        .execute(&pool)
+        .await
+        .map_err(failed)?;
+        Ok(Self(pool))
+    }
+}
+
+#[async_trait]
+impl SessionStore for SqliteSessions {
+    async fn load(&self, name: &str) -> Result<Option<SessionRecord>, SessionError> {
+        let record: Option<String> =
+            sqlx::query_scalar("select record from agent_sessions where name = ?")
+                .bind(name)
+                .fetch_optional(&self.0)
+                .await
+                .map_err(SessionError::new)?;
+        let Some(record) = record else { return Ok(None) };
+        let record = serde_json::from_str(&record).map_err(|error| {
+            SessionError::new(format!("the session `{name}` is damaged: {error}"))
+        })?;
+        Ok(Some(record))
+    }
+
+    async fn save(&self, name: &str, record: &SessionRecord) -> Result<(), SessionError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        sqlx::query(
+            "insert into agent_sessions (name, record, updated) values (?, ?, ?)
+             on conflict (name) do update set record = excluded.record, updated = excluded.updated",
+        )
+        .bind(name)
+        .bind(serde_json::to_string(record).map_err(SessionError::new)?)
+        .bind(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+        .execute(&self.0)
+        .await
+        .map(drop)
+        .map_err(SessionError::new)
+    }
+
+    async fn remove(&self, name: &str) -> Result<bool, SessionError> {
+        let done = sqlx::query("delete from agent_sessions where name = ?")
+            .bind(name)
+            .execute(&self.0)
+            .await
+            .map_err(SessionError::new)?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn names(&self) -> Result<Vec<String>, SessionError> {
+        sqlx::query_scalar("select name from agent_sessions order by name")
+            .fetch_all(&self.0)
+            .await
+            .map_err(SessionError::new)
+    }
+}
