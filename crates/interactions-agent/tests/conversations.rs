@@ -19,7 +19,8 @@ use serde_json::json;
 struct Nothing {}
 
 fn agent(model: &ScriptedModel) -> AgentBuilder {
-    Agent::builder(Client::builder().transport(model.transport()).build().unwrap(), "m")
+    let client = Client::builder().transport(model.transport()).build().expect("a client");
+    Agent::builder(client, "m")
 }
 
 fn counting(name: &'static str, calls: &Arc<AtomicU32>) -> impl Tool + use<> {

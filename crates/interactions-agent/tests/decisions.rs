@@ -30,7 +30,8 @@ struct Order {
 struct Nothing {}
 
 fn agent(model: &ScriptedModel) -> AgentBuilder {
-    Agent::builder(Client::builder().transport(model.transport()).build().unwrap(), "m")
+    let client = Client::builder().transport(model.transport()).build().expect("a client");
+    Agent::builder(client, "m")
 }
 
 /// A tool that counts its calls.
@@ -361,7 +362,7 @@ async fn media_and_dependencies_and_progress() {
         match event.unwrap() {
             RunEvent::ToolProgress { name, progress: how, .. } => progress.push((name, how)),
             RunEvent::CallArguments { id, text } if id.as_str() == "c1" => {
-                arguments.push_str(&text)
+                arguments.push_str(&text);
             }
             _ => {}
         }

@@ -13,14 +13,15 @@ use serde_json::json;
 struct Nothing {}
 
 fn agent(model: &ScriptedModel) -> AgentBuilder {
-    Agent::builder(Client::builder().transport(model.transport()).build().unwrap(), "m")
+    let client = Client::builder().transport(model.transport()).build().expect("a client");
+    Agent::builder(client, "m")
 }
 
 /// What the model is told when it calls this tool.
 async fn told_of(tool: impl Tool) -> (String, Option<bool>) {
     let name = tool.declaration().name;
     let model = ScriptedModel::new([Turn::call("c1", &name, json!({})), Turn::text("I see.")]);
-    let outcome = agent(&model).tool(tool).build().run("go").await.unwrap();
+    let outcome = agent(&model).tool(tool).build().run("go").await.expect("an outcome");
     assert_eq!(outcome.output_text(), "I see.");
     let result = model.results().remove(0);
     (result.result.to_text(), result.is_error)
@@ -82,7 +83,7 @@ async fn overhead_of_a_turn() {
     let with_loop = began.elapsed() / TURNS;
 
     let model = ScriptedModel::new(turns());
-    let client = Client::builder().transport(model.transport()).build().unwrap();
+    let client = Client::builder().transport(model.transport()).build().expect("a client");
     let began = Instant::now();
     for request in model_requests(&client) {
         let mut events = request.into_future().await.unwrap();

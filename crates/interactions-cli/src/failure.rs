@@ -25,6 +25,11 @@ impl Failure {
         Self { message: message.to_string(), code: 130 }
     }
 
+    /// A person has to decide before it can go on.
+    pub(crate) fn waiting(message: impl Display) -> Self {
+        Self { message: message.to_string(), code: 3 }
+    }
+
     /// Tells the person and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let label = paint::ERROR;

@@ -6,7 +6,7 @@ use interactions_agent::{Outcome, RunEvent};
 use interactions_types::Status;
 
 use crate::output::{out, outln};
-use crate::paint::{ATTENTION, DIM, GOOD, plain};
+use crate::paint::{ATTENTION, DIM, GOOD, TOOL, one_line, plain};
 use crate::steps::{call_line, result_line, tokens};
 
 /// Shows the events of a run as they come.
@@ -49,6 +49,26 @@ impl LiveRun {
                 self.break_off();
                 outln!("{}", result_line(output, false));
             }
+            RunEvent::ToolProgress { progress, .. } => {
+                self.break_off();
+                outln!("  {DIM}… {}{DIM:#}", one_line(&progress.to_string(), 100));
+            }
+            RunEvent::Retry { name, attempt, .. } => {
+                self.break_off();
+                outln!(
+                    "  {ATTENTION}↻{ATTENTION:#} {DIM}{name} is to be called differently ({attempt}){DIM:#}"
+                );
+            }
+            RunEvent::HandedOff { to } => {
+                self.break_off();
+                outln!("{TOOL}→ {to}{TOOL:#} {DIM}goes on{DIM:#}");
+            }
+            RunEvent::Compacted { before, after } => {
+                self.break_off();
+                outln!(
+                    "{DIM}the conversation was made shorter: {before} steps became {after}{DIM:#}"
+                );
+            }
             // The next thought or call shows that the turn is over; text ends its line.
             RunEvent::TurnFinished { .. } => self.break_off(),
             RunEvent::Finished(outcome) => self.finish(outcome),
@@ -58,6 +78,10 @@ impl LiveRun {
 
     fn finish(&mut self, outcome: &Outcome) {
         self.break_off();
+        // Whoever decides sees what waits; the run is not over.
+        if outcome.paused().is_some() {
+            return;
+        }
         let interaction = &outcome.interaction;
         for error in interaction.errors.iter().flatten() {
             outln!("{ATTENTION}! {error}{ATTENTION:#}");

@@ -1,5 +1,7 @@
 //! The `interactions` command: serve the API, run an agent, look at what is stored.
 
+mod approvals;
+mod attachment;
 mod commands;
 mod data_dir;
 mod failure;

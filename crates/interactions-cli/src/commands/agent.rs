@@ -2,20 +2,25 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use clap::Args;
 use futures::StreamExt;
 use interactions_agent::{
-    Agent as Agency, AgentBuilder, AgentError, RunEvent, RunStream, Tool as _, mcp_tools,
+    Agent as Agency, AgentBuilder, AgentError, Decisions, FileSessions, Hooks, McpTools, Outcome,
+    RunEvent, RunState, RunStream, Session, Verdict,
 };
 use interactions_client::{Backoff, Client};
-use interactions_mcp::{McpCommand, McpEndpoint, McpServer};
+use interactions_mcp::{McpCommand, McpEndpoint};
 use interactions_server::{Config, Server};
 use interactions_transport::{ReqwestTransport, SharedTransport, TowerTransport};
-use interactions_types::InteractionId;
+use interactions_types::{Content, FunctionCall, Input, InteractionId};
 use serde_json::json;
 
+use crate::approvals::{self, Approvals, Ask};
+use crate::attachment;
 use crate::commands::remote;
 use crate::data_dir::data_dir;
 use crate::failure::Failure;
@@ -25,15 +30,35 @@ use crate::output::outln;
 use crate::paint::DIM;
 use crate::tools;
 
-const CONNECT: Duration = Duration::from_secs(20);
 const CANCEL: Duration = Duration::from_secs(5);
 
 /// Ask an agent that may use tools; by default with a server of its own.
 #[derive(Debug, Args)]
 pub(crate) struct Agent {
     /// What you want to know or have done.
-    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    prompt: String,
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new(), required_unless_present = "resume")]
+    prompt: Option<String>,
+    /// A file for the model: text, image, PDF, sound or video. May be repeated.
+    #[arg(long, value_name = "PATH")]
+    file: Vec<PathBuf>,
+    /// The conversation to go on with, kept under this name; new if there is none.
+    #[arg(long, value_name = "NAME", conflicts_with = "previous", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    session: Option<String>,
+    /// Go on with what was begun: the session's run, or the interaction of this id.
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["prompt", "file"])]
+    resume: Option<String>,
+    /// Let the service work in the background; it goes on when this command ends.
+    #[arg(long)]
+    background: bool,
+    /// Which tools wait for your approval [default: writes at a terminal, else never].
+    #[arg(long, value_name = "WHEN", value_enum)]
+    ask: Option<Ask>,
+    /// Approve everything that waits, without being asked.
+    #[arg(long, conflicts_with = "no")]
+    yes: bool,
+    /// Deny everything that waits, without being asked.
+    #[arg(long)]
+    no: bool,
     /// The model that answers [default: the best that the environment has, else `scripted`].
     #[arg(long, value_name = "M")]
     model: Option<String>,
@@ -59,7 +84,7 @@ pub(crate) struct Agent {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     max_turns: u32,
     /// The directory for files [default: the platform's user data directory].
-    #[arg(long, value_name = "DIR", conflicts_with = "url")]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// The configuration of the server in this process.
     #[arg(long, value_name = "FILE", env = "INTERACTIONS_CONFIG")]
@@ -94,6 +119,7 @@ impl Agent {
 
     async fn ask(&self, service: &Service) -> Result<(), Failure> {
         let mut agent = Agency::builder(service.client.clone(), service.choice.model.as_str())
+            .background(self.background)
             .max_turns(self.max_turns);
         if let Some(system) = &self.system {
             agent = agent.system_instruction(system);
@@ -101,20 +127,86 @@ impl Agent {
         if let Some(previous) = &self.previous {
             agent = agent.previous_interaction(previous.as_str());
         }
+        let ask = self.ask.unwrap_or_else(Ask::usual);
         agent = tools::add(agent, &self.tool)?;
-        let (agent, connections) = self.with_mcp(agent).await?;
-        let agent = agent.build();
-        let done = self.follow(agent.stream(self.prompt.as_str()), &service.client).await;
-        for connection in connections {
-            connection.shutdown().await;
+        if ask == Ask::Always {
+            agent = agent.hooks(AskAlways);
+        }
+        let (agent, servers) = self.with_mcp(agent, ask).await?;
+        let mut agent = agent.build();
+        if let Some(name) = &self.session {
+            let folder = data_dir(self.data_dir.clone())?.join("sessions");
+            let session = Session::new(Arc::new(FileSessions::new(folder)), name.as_str());
+            agent = agent.in_session(&session);
+        }
+        let done = self.to_the_end(&agent, &service.client).await;
+        for server in servers {
+            server.shutdown().await;
         }
         done
     }
 
+    /// Runs, and goes on as long as there is somebody who decides what waits.
+    async fn to_the_end(&self, agent: &Agency, client: &Client) -> Result<(), Failure> {
+        let mut approvals = Approvals::default();
+        approvals.blanket = if self.yes { Some(true) } else { self.no.then_some(false) };
+        let mut run = self.begin(agent)?;
+        loop {
+            let Some(outcome) = self.follow(run, client).await? else { return Ok(()) };
+            let Some(state) = outcome.paused() else { return Ok(()) };
+            let Some(decisions) = approvals.decide(state.pending()).await? else {
+                return Err(self.left_waiting(state));
+            };
+            run = agent.resume(state.clone(), decisions);
+        }
+    }
+
+    fn begin(&self, agent: &Agency) -> Result<RunStream, Failure> {
+        match self.resume.as_deref() {
+            None => {
+                let prompt = self.prompt.as_deref().unwrap_or_default();
+                if self.file.is_empty() {
+                    return Ok(agent.stream(prompt));
+                }
+                let mut parts = self
+                    .file
+                    .iter()
+                    .map(|path| attachment::read(path))
+                    .collect::<Result<Vec<_>, _>>()?;
+                parts.push(Content::text(prompt));
+                Ok(agent.stream(Input::Contents(parts)))
+            }
+            Some("") if self.session.is_none() => Err(Failure::new(
+                "--resume needs the id of an interaction, or --session NAME beside it",
+            )),
+            Some("") => Ok(agent.resume_session(Decisions::new())),
+            Some(id) => Ok(agent.reattach(id)),
+        }
+    }
+
+    /// Says how to go on when nobody is here to decide.
+    fn left_waiting(&self, state: &RunState) -> Failure {
+        let pending = state.pending();
+        if !self.json {
+            pending.iter().for_each(approvals::show);
+        }
+        let calls = if pending.len() == 1 { "a call waits" } else { "calls wait" };
+        let how = match &self.session {
+            Some(name) => format!("go on with --session {name} --resume, and --yes or --no"),
+            None => "give it --yes or --no, or a --session to go on with later".to_owned(),
+        };
+        Failure::waiting(format!("{calls} for approval; {how}"))
+    }
+
     /// Shows a run until it ends or the person has had enough.
-    async fn follow(&self, mut run: RunStream, client: &Client) -> Result<(), Failure> {
+    async fn follow(
+        &self,
+        mut run: RunStream,
+        client: &Client,
+    ) -> Result<Option<Outcome>, Failure> {
         let mut live = LiveRun::new(Instant::now());
         let mut current: Option<InteractionId> = None;
+        let mut last = None;
         // One listener for the whole run: a new one each time would miss what comes in between.
         let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
         loop {
@@ -123,12 +215,12 @@ impl Agent {
                 _ = &mut interrupt => {
                     drop(run);
                     live.break_off();
-                    return Err(interrupted(client, current).await);
+                    return Err(self.interrupted(client, current).await);
                 }
                 event = run.next() => event,
             };
             match event {
-                None => return Ok(()),
+                None => return Ok(last),
                 Some(Err(error)) => {
                     live.break_off();
                     return Err(self.failed(&error));
@@ -142,8 +234,22 @@ impl Agent {
                     } else {
                         live.show(&event);
                     }
+                    if let RunEvent::Finished(outcome) = event {
+                        last = Some(*outcome);
+                    }
                 }
             }
+        }
+    }
+
+    /// Cancels what is running at the server, so that nothing goes on unseen; what was to go on
+    /// in the background does.
+    async fn interrupted(&self, client: &Client, current: Option<InteractionId>) -> Failure {
+        match current {
+            Some(id) if self.background && !id.as_str().is_empty() => {
+                Failure::interrupted(format!("interrupted; go on with --resume {id}"))
+            }
+            current => interrupted(client, current).await,
         }
     }
 
@@ -200,34 +306,55 @@ impl Agent {
     async fn with_mcp(
         &self,
         mut agent: AgentBuilder,
-    ) -> Result<(AgentBuilder, Vec<McpServer>), Failure> {
-        let mut connections = Vec::new();
+        ask: Ask,
+    ) -> Result<(AgentBuilder, Vec<McpTools>), Failure> {
+        let mut servers = Vec::new();
         let mut names: HashSet<String> = tools::named(&self.tool).map(str::to_owned).collect();
         for named in &self.mcp {
-            let connection = if named.starts_with("http://") || named.starts_with("https://") {
+            let mut server = if named.starts_with("http://") || named.starts_with("https://") {
                 let transport =
                     SharedTransport::new(ReqwestTransport::new().map_err(Failure::new)?);
                 let endpoint = McpEndpoint::http(named).map_err(Failure::new)?;
-                McpServer::connect(endpoint, transport, CONNECT).await
+                McpTools::connect(ask_people(endpoint, McpEndpoint::asks_people), transport)
             } else {
                 let words = shlex::split(named).filter(|words| !words.is_empty());
                 let words = words.ok_or_else(|| {
                     Failure::new(format!("--mcp `{named}` is neither an address nor a command"))
                 })?;
-                McpServer::spawn(McpCommand::new(&words[0], &words[1..]), CONNECT).await
+                let command = McpCommand::new(&words[0], &words[1..]);
+                McpTools::spawn(ask_people(command, McpCommand::asks_people))
             };
-            let connection = connection.map_err(Failure::new)?;
-            let tools = mcp_tools(&connection).await.map_err(Failure::new)?;
-            for name in tools.iter().map(|tool| tool.declaration().name) {
-                if !names.insert(name.clone()) {
+            if ask != Ask::Never {
+                server = server.approve_writes();
+            }
+            let tools = server.server().await.map_err(Failure::new)?.tools().await;
+            for tool in tools.map_err(Failure::new)? {
+                if !names.insert(tool.name.clone()) {
+                    let name = tool.name;
                     let why = format!("--mcp `{named}` has a tool `{name}`, and so has another");
                     return Err(Failure::new(format!("{why}; `--tool none` leaves out our own")));
                 }
             }
-            agent = agent.tools(tools);
-            connections.push(connection);
+            agent = agent.toolset(server.clone());
+            servers.push(server);
         }
-        Ok((agent, connections))
+        Ok((agent, servers))
+    }
+}
+
+/// Servers may ask people where there are some.
+fn ask_people<T>(server: T, allow: fn(T) -> T) -> T {
+    if approvals::is_interactive() { allow(server) } else { server }
+}
+
+/// Has a person decide on every call.
+#[derive(Debug)]
+struct AskAlways;
+
+#[async_trait]
+impl Hooks for AskAlways {
+    async fn before_tool(&self, _: &RunState, _: &mut FunctionCall) -> Verdict {
+        Verdict::Ask
     }
 }
 

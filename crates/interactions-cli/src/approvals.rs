@@ -1,0 +1,134 @@
+//! Asking the person at the terminal before a tool runs.
+
+use std::collections::HashSet;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use clap::ValueEnum;
+use interactions_agent::{Decisions, Need, PendingCall};
+use interactions_types::ToolOutput;
+
+use crate::failure::Failure;
+use crate::output::outln;
+use crate::paint::{ATTENTION, BOLD, DIM, TOOL, plain};
+
+/// Which calls wait for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ask {
+    /// None.
+    Never,
+    /// Those of MCP tools that do not call themselves read-only.
+    Writes,
+    /// All of them.
+    Always,
+}
+
+impl Ask {
+    /// Where a person sits at the terminal, they are asked before anything is changed.
+    pub(crate) fn usual() -> Self {
+        if is_interactive() { Self::Writes } else { Self::Never }
+    }
+}
+
+/// Whether there is somebody to ask.
+pub(crate) fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// What was allowed once for all.
+#[derive(Debug, Default)]
+pub(crate) struct Approvals {
+    always: HashSet<String>,
+    /// What to say without asking.
+    pub(crate) blanket: Option<bool>,
+}
+
+impl Approvals {
+    /// Decides what waits; `None` when nobody can.
+    pub(crate) async fn decide(
+        &mut self,
+        pending: Vec<PendingCall>,
+    ) -> Result<Option<Decisions>, Failure> {
+        let mut decisions = Decisions::new();
+        let mut decided = false;
+        for call in pending {
+            let id = call.id.clone();
+            let known = match (&call.need, self.blanket) {
+                (Need::Approval, Some(yes)) => Some(yes),
+                (Need::Approval, None) if self.always.contains(&call.name) => Some(true),
+                _ => None,
+            };
+            decisions = match known {
+                Some(true) => decisions.approve(id),
+                Some(false) => decisions.deny(id, "the person at the terminal does not want it"),
+                None if !is_interactive() => continue,
+                None => self.ask(call, decisions).await?,
+            };
+            decided = true;
+        }
+        Ok(decided.then_some(decisions))
+    }
+
+    async fn ask(&mut self, call: PendingCall, decisions: Decisions) -> Result<Decisions, Failure> {
+        show(&call);
+        let id = call.id;
+        if call.need != Need::Approval {
+            let said = line("your answer: ").await?;
+            let answer = serde_json::from_str(&said).map_or_else(
+                |_| ToolOutput::Text(said.clone()),
+                |value: serde_json::Value| value.into(),
+            );
+            return Ok(decisions.answer(id, answer));
+        }
+        loop {
+            let said = line("run it? [y]es, [n]o, [a]lways: ").await?;
+            match said.to_ascii_lowercase().as_str() {
+                "y" | "yes" => return Ok(decisions.approve(id)),
+                "a" | "always" => {
+                    self.always.insert(call.name);
+                    return Ok(decisions.approve(id));
+                }
+                "n" | "no" => {
+                    let why = line("why not? (for the model, may be empty) ").await?;
+                    let why = if why.is_empty() { "the person said no".to_owned() } else { why };
+                    return Ok(decisions.deny(id, why));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What waits, with everything that it would do.
+pub(crate) fn show(call: &PendingCall) {
+    let name = &call.name;
+    match &call.need {
+        Need::Approval => outln!("{ATTENTION}⏸{ATTENTION:#} {TOOL}{name}{TOOL:#} wants to run"),
+        Need::Input { message, .. } => {
+            outln!(
+                "{ATTENTION}⏸{ATTENTION:#} {TOOL}{name}{TOOL:#} asks: {BOLD}{}{BOLD:#}",
+                plain(message)
+            );
+        }
+        _ => outln!("{ATTENTION}⏸{ATTENTION:#} {TOOL}{name}{TOOL:#} waits for its result"),
+    }
+    for (key, value) in &call.arguments {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        // Whole, for whoever approves has to see what they approve.
+        outln!("    {DIM}{}:{DIM:#} {}", plain(key), plain(&text));
+    }
+}
+
+/// One line that the person types.
+async fn line(prompt: &'static str) -> Result<String, Failure> {
+    let read = tokio::task::spawn_blocking(move || {
+        anstream::print!("  {prompt}");
+        io::stdout().flush()?;
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line)?;
+        Ok::<_, io::Error>((read > 0).then(|| line.trim().to_owned()))
+    });
+    match read.await.map_err(Failure::new)?.map_err(Failure::new)? {
+        Some(line) => Ok(line),
+        None => Err(Failure::interrupted("nothing more to read; the run is given up")),
+    }
+}
