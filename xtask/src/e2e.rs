@@ -120,10 +120,11 @@ pub(crate) fn run(
     let home = workspace.target.join("e2e");
     fs::create_dir_all(&home)?;
     let npm = prepare_npm(&home)?;
-    command::streamed(&mut command::cargo(&["build", "--package", "interactions-cli"]), counts)?;
+    let built = ["build", "--package", "interactions-cli", "--package", "example-deep-research"];
+    command::streamed(&mut command::cargo(&built), counts)?;
     let everything = Everything::start(&npm, &home.join("everything.log"))?;
     let surroundings = Surroundings {
-        binary: workspace.target.join("debug").join(format!("interactions{}", consts::EXE_SUFFIX)),
+        binaries: workspace.target.join("debug"),
         npm: &npm,
         everything: &everything,
     };
@@ -133,7 +134,10 @@ pub(crate) fn run(
             Suite::Python => pytest(&prepare_python(&home, "python", PYTHON_PINS)?, PYTHON_TESTS),
             Suite::Js => node_test(workspace, &npm)?,
             Suite::Mcp => {
-                command::cargo(&["test", "--package", "interactions-mcp", "--test", "everything"])
+                let packages = ["--package", "interactions-mcp", "--package", "interactions-agent"];
+                let mut command = command::cargo(&["test", "--test", "everything"]);
+                command.args(packages);
+                command
             }
             Suite::Clients | Suite::GenaiRs => clients(&home, &npm, *suite == Suite::GenaiRs)?,
         };
@@ -148,7 +152,7 @@ pub(crate) fn run(
 
 /// What every suite finds in its environment.
 struct Surroundings<'a> {
-    binary: PathBuf,
+    binaries: PathBuf,
     npm: &'a Npm,
     everything: &'a Everything,
 }
@@ -159,8 +163,10 @@ impl Surroundings<'_> {
         for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env_remove(proxy).env_remove(proxy.to_lowercase());
         }
+        let program = |name| self.binaries.join(format!("{name}{}", consts::EXE_SUFFIX));
         command
-            .env("INTERACTIONS_BIN", &self.binary)
+            .env("INTERACTIONS_BIN", program("interactions"))
+            .env("DEEP_RESEARCH_BIN", program("example-deep-research"))
             .env("INTERACTIONS_MCP_EVERYTHING", self.everything.url())
             .env("INTERACTIONS_MCP_EVERYTHING_STDIO", self.npm.everything("stdio").join(" "))
             .env("E2E_NODE", &self.npm.node)

@@ -54,6 +54,14 @@ async fn check(server: &McpServer) {
     let embedded = text(server, "get-resource-reference", resource).await;
     assert!(embedded.contains("Resource 1"), "{embedded}");
 
+    let resources = server.resources().await.unwrap();
+    let first = resources.first().expect("it has resources");
+    assert!(!server.read_resource(&first.uri).await.unwrap().is_empty(), "{first:?}");
+    let prompts = server.prompts().await.unwrap();
+    let plain = prompts.iter().find(|prompt| prompt.arguments.is_empty()).expect("a plain prompt");
+    let messages = server.prompt(&plain.name, Map::new()).await.unwrap();
+    assert!(messages.iter().any(|message| message.role == "user"), "{messages:?}");
+
     // Progress notifications come before the reply.
     let long = json!({"duration": 1, "steps": 4});
     assert!(text(server, "trigger-long-running-operation", long).await.contains("completed"));

@@ -24,11 +24,16 @@ pub(super) enum Action {
 }
 
 impl Action {
-    /// Puts the prompt and the newest result where the text asks for them.
+    /// Puts the prompt, the newest result, or all results line by line, where the text asks for them.
     pub(super) fn fill_in(self, scene: &Scene<'_>) -> Self {
         let fill = |text: String| {
             let result = scene.newest_result().map_or("", |(_, text)| text);
-            text.replace("{prompt}", &scene.prompt).replace("{result}", result)
+            let text = text.replace("{prompt}", &scene.prompt).replace("{result}", result);
+            if !text.contains("{results}") {
+                return text;
+            }
+            let all: Vec<&str> = scene.results.iter().map(|(_, text)| text.as_str()).collect();
+            text.replace("{results}", &all.join("\n"))
         };
         match self {
             Self::Think(text) => Self::Think(fill(text)),
