@@ -40,8 +40,38 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Agent::stream`] tells everything on the way, down to pieces of text.
-//! The feature `mcp` (on by default) turns MCP servers into tools.
+//! # Five minutes
+//!
+//! ```sh
+//! cargo add interactions-agent interactions-client schemars
+//! cargo add serde --features derive
+//! cargo add tokio --features macros,rt-multi-thread
+//! export GEMINI_API_KEY=…          # or GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8080 for `interactions serve`
+//! ```
+//!
+//! Put the program above into `main`, with `Client::from_env()?` as its client, and run it. From there:
+//!
+//! | You want | See |
+//! |---|---|
+//! | to see what happens on the way, down to pieces of text | [`Agent::stream`], [`RunEvent`] |
+//! | tools with a context: ids, your database, progress | [`tool_fn_with`], [`ToolContext`] |
+//! | time limits, tools that run alone, retries | [`ToolExt`] |
+//! | tools that differ from turn to turn, filtered, prefixed | [`Toolset`], [`ToolsetExt`] |
+//! | MCP servers, at an address or as a process | [`McpTools`]; [`AgentBuilder::server_tool`] has the service call them instead |
+//! | a person who approves | [`guide::approvals`] |
+//! | an answer of a type | [`Agent::run_typed`] |
+//! | limits on turns, calls, tokens, cost, time | [`Limits`] |
+//! | a say at every point of the run | [`Hooks`] |
+//! | conversations that stay, crashes that cost nothing, background work | [`guide::sessions`] |
+//! | agents that work together | [`Agent::as_tool`], [`AgentBuilder::handoff`] |
+//! | tests without a network | [`guide::testing`] |
+//!
+//! Spans have OpenTelemetry's names: `invoke_agent`, `agent_turn` and `execute_tool`, with
+//! `gen_ai.*` fields and the interaction's id; nothing of what is said is in them.
+//!
+//! # Features
+//!
+//! `mcp` (on by default) turns MCP servers into tools, `sqlite` keeps sessions in a database.
 
 mod agent;
 mod approval;
@@ -49,6 +79,7 @@ mod compaction;
 mod error;
 mod event;
 mod function;
+pub mod guide;
 mod hooks;
 mod limits;
 #[cfg(feature = "mcp")]
