@@ -116,6 +116,19 @@ impl McpEndpoint {
         self
     }
 
+    /// The same server as a tool that the service calls itself, headers included:
+    /// `server_tool(endpoint.as_server_tool())` in place of a connection of one's own.
+    #[must_use]
+    pub fn as_server_tool(&self) -> interactions_types::McpServer {
+        let headers = self.headers.iter();
+        let headers = headers.filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        });
+        let headers: std::collections::BTreeMap<_, _> = headers.collect();
+        let tool = interactions_types::McpServer::new().name(&self.name).url(self.uri.to_string());
+        if headers.is_empty() { tool } else { tool.headers(headers) }
+    }
+
     /// Lets the server ask people in the middle of a call (elicitation, forms only). Its calls wait
     /// for each other then; see [`McpServer::call_asking`](crate::McpServer::call_asking).
     pub fn asks_people(mut self) -> Self {

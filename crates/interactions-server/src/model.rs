@@ -193,6 +193,9 @@ pub enum Finish {
     Stop,
     /// The limit of output tokens was reached.
     MaxTokens,
+    /// An agent that carries out its calls itself has left some to the caller, and goes on with
+    /// their results.
+    RequiresAction,
 }
 
 /// Why a model failed.

@@ -47,7 +47,7 @@ impl Server {
     /// [`StartError`] when the address cannot be listened on, or leads beyond this machine without keys.
     pub async fn bind(&self) -> Result<TcpListener, StartError> {
         let address = &self.engine.config.listen;
-        let listener = TcpListener::bind(address)
+        let listener = TcpListener::bind(address.clone())
             .await
             .map_err(|error| StartError::new(format!("cannot listen on {address}: {error}")))?;
         let local = listener.local_addr().map_err(|error| StartError::new(error.to_string()))?;

@@ -17,6 +17,9 @@ use interactions_types::{
 };
 use serde_json::json;
 
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Nothing {}
+
 fn ask(agent: &str, input: &str) -> CreateInteraction {
     CreateInteraction::new("m", input).target(Target::agent(agent))
 }
@@ -216,4 +219,94 @@ async fn a_hosted_agent_whose_process_dies_among_its_tools_fails_and_says_so() {
     let error = ended.errors.unwrap().remove(0);
     assert_eq!(error.code.as_deref(), Some("agent_interrupted"));
     assert_eq!(calls.load(Ordering::SeqCst), 1, "nothing is done twice");
+}
+
+#[tokio::test]
+async fn what_a_hosted_agent_leaves_to_people_is_asked_of_the_caller() {
+    let brain = Harness::new().await;
+    let human = Function::new("ask_human")
+        .description("Asks the human.")
+        .parameters(json!({"type": "object", "properties": {}}));
+    let agent = RustAgent::builder(brain.client.clone(), "scripted")
+        .tool(interactions_agent::ExternalTool::new(human))
+        .build();
+    let mut config = Config::default();
+    config.data_dir = Some(directory());
+    let server = Server::builder(config).agent("clerk", agent).build().await.unwrap();
+    let transport = interactions_transport::SharedTransport::new(
+        interactions_transport::TowerTransport::new(server.router()),
+    );
+    let client = interactions_client::Client::builder()
+        .base_url("http://in-process")
+        .transport(transport)
+        .build()
+        .unwrap();
+    let asked = client.create(ask("clerk", "Please ask the human.")).await.unwrap();
+    assert_eq!(asked.status, Status::RequiresAction, "{asked:?}");
+    let call = asked.pending_calls()[0].clone();
+    assert_eq!(call.name, "ask_human");
+    let answer = CreateInteraction::new("m", vec![Step::from(call.result("forty-two"))])
+        .target(Target::agent("clerk"))
+        .previous_interaction_id(&asked.id);
+    let done = client.create(answer).await.unwrap();
+    assert_eq!(done.status, Status::Completed, "{done:?}");
+    assert!(done.output_text().contains("forty-two"), "{}", done.output_text());
+    server.close().await;
+}
+
+/// The server goes away while a tool of the agent runs, and comes back on the same database.
+#[tokio::test]
+async fn an_agent_outlives_a_restart_of_its_server() {
+    let dir = directory();
+    let start = |listen: String| {
+        let mut config = Config::default();
+        config.data_dir = Some(dir.clone());
+        config.listen = listen;
+        async move {
+            let server = Server::builder(config).build().await.unwrap();
+            let listener = server.bind().await.unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+            let serving = tokio::spawn(async move {
+                let stopped = async { drop(stopped.await) };
+                server.serve(listener, stopped).await.unwrap();
+            });
+            (address, stop, serving)
+        }
+    };
+    let (address, stop, serving) = start("127.0.0.1:0".to_owned()).await;
+    let client = interactions_client::Client::builder()
+        .base_url(format!("http://{address}"))
+        .build()
+        .unwrap();
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let running = Arc::new(tokio::sync::Mutex::new(Some((address, stop, serving))));
+    let restart = {
+        let (running, dir) = (Arc::clone(&running), dir.clone());
+        tool_fn("restart", "Restarts the server.", move |_: Nothing| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let (running, dir) = (Arc::clone(&running), dir.clone());
+            async move {
+                let (address, stop, serving) = running.lock().await.take().unwrap();
+                drop(stop);
+                serving.await.unwrap();
+                // Gone for a while, so that the agent has to try again.
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    let mut config = Config::default();
+                    config.data_dir = Some(dir);
+                    config.listen = address;
+                    let server = Server::builder(config).build().await.unwrap();
+                    let listener = server.bind().await.unwrap();
+                    server.serve(listener, std::future::pending()).await.unwrap();
+                });
+                Ok::<_, String>("restarted")
+            }
+        })
+    };
+    let agent = RustAgent::builder(client, "scripted").tool(restart).build();
+    let outcome = agent.run("Please restart the server.").await.unwrap();
+    assert!(outcome.output_text().contains("restarted"), "{}", outcome.output_text());
+    assert_eq!((calls.load(Ordering::SeqCst), outcome.turns), (1, 2));
 }

@@ -191,7 +191,7 @@ impl Run<'_> {
                     continue;
                 }
             }
-            if asked.client_calls > 0 {
+            if asked.client_calls > 0 || asked.finish == Some(Finish::RequiresAction) {
                 return Ok(Verdict::RequiresAction);
             }
             if self.answer_fits().await? {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
-use interactions_agent::{Agent, AgentError, RunEvent, RunStream};
+use interactions_agent::{Agent, AgentError, RunEvent, RunState, RunStream};
 use interactions_types::{
     CallId, Content, FunctionCall, FunctionResult, Input, McpServerToolCall, McpServerToolResult,
     ModelOutput, Status, Step, TextDelta, Thought, ThoughtSummaryDelta, Usage,
@@ -121,10 +121,16 @@ impl Telling {
             }
             RunEvent::Finished(outcome) => {
                 self.open(Open::Nothing);
+                let waiting = outcome.paused().map(RunState::pending).unwrap_or_default();
                 let finish = match outcome.interaction.status {
+                    _ if !waiting.is_empty() => Finish::RequiresAction,
                     Status::Incomplete | Status::BudgetExceeded => Finish::MaxTokens,
                     _ => Finish::Stop,
                 };
+                // Whoever called the agent is who can decide: their result is the call's.
+                for call in waiting {
+                    self.step(FunctionCall::new(call.id, call.name, call.arguments));
+                }
                 self.ready.push_back(ModelEvent::Finish(finish));
                 self.over = true;
             }

@@ -15,11 +15,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use interactions_types::{InteractionId, Status};
-use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
 use super::{
@@ -64,8 +62,14 @@ impl SqliteStore {
             // What was erased must not linger in free pages.
             .pragma("secure_delete", "on");
         private_file(path)?;
-        let mut writer = SqliteConnection::connect_with(&options).await.map_err(fail)?;
-        MIGRATIONS.run(&mut writer).await.map_err(|error| explain_migration(path, error))?;
+        // Migrations on a borrowed connection would make a future that cannot change threads.
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(fail)?;
+        MIGRATIONS.run(&pool).await.map_err(|error| explain_migration(path, error))?;
+        let writer = pool.acquire().await.map_err(fail)?.detach();
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(BUSY * 2)
