@@ -1,6 +1,5 @@
 //! MCP servers whose tools change, whose output is garbage: shell scripts stand in for them.
 #![cfg(all(feature = "mcp", unix))]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use interactions_agent::interactions_mcp::{McpCommand, McpEndpoint};
 use interactions_agent::{Agent, McpTools};
