@@ -1,5 +1,4 @@
 //! What traces of a run show, and what they must not.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
