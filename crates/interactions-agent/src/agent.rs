@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use interactions_client::Client;
 use interactions_types::{
-    GenerationConfig, Input, InteractionId, OneOrMany, ResponseFormat, Step, Target,
+    GenerationConfig, Input, InteractionId, OneOrMany, ResponseFormat, Step, Target, Usage,
 };
 
 use crate::run::{RunStream, Start};
@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) previous: Option<InteractionId>,
     /// What was said before, where a run goes on from another.
     pub(crate) context: Vec<Step>,
+    pub(crate) last_usage: Usage,
     pub(crate) store: bool,
     pub(crate) background: bool,
     pub(crate) limits: Limits,
@@ -84,6 +85,7 @@ impl Agent {
             session: None,
             previous: None,
             context: Vec::new(),
+            last_usage: Usage::default(),
             store: true,
             background: false,
             limits: Limits::default(),
@@ -152,6 +154,7 @@ impl Agent {
         let id = &outcome.interaction.id;
         self.changed(|settings| {
             settings.previous = (settings.store && !id.as_str().is_empty()).then(|| id.clone());
+            settings.last_usage = outcome.last_usage.clone();
             settings.context = if outcome.whole { outcome.context.clone() } else { Vec::new() };
         })
     }

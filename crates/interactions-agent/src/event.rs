@@ -173,6 +173,8 @@ pub struct Outcome {
     pub(crate) context: Vec<Step>,
     #[serde(skip)]
     pub(crate) whole: bool,
+    #[serde(skip)]
+    pub(crate) last_usage: Usage,
 }
 
 /// How a run ended.
@@ -200,6 +202,7 @@ impl Outcome {
             ending,
             context: state.context,
             whole: state.whole,
+            last_usage: state.last_usage,
         }
     }
 

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use futures::SinkExt;
 use interactions_client::Error as ClientError;
-use interactions_types::{CallId, FunctionCall, InteractionId, Status, Step, Usage};
+use interactions_types::{
+    CallId, FunctionCall, FunctionResult, InteractionId, Status, Step, Usage,
+};
 use tokio::time::{Instant, timeout_at};
 
 pub use stream::RunStream;
@@ -72,7 +74,7 @@ struct Run {
     /// What tools have spent at models of their own.
     spent: Arc<Mutex<Usage>>,
     /// Calls of this run that have ended, should the service ask for them again.
-    answered: HashMap<CallId, interactions_types::FunctionResult>,
+    answered: HashMap<CallId, (FunctionCall, FunctionResult)>,
     began: Instant,
     /// For how long it had worked before.
     worked: Duration,
@@ -149,7 +151,7 @@ impl Run {
                 // What it has done must not be lost by being written over.
                 self.record.run = unfinished;
                 return Err(Stop::Setup(
-                    "the session has a run that is not over; resume it or abandon it".to_owned(),
+                    "the session has a run that is not over; resume it, or abandon it".to_owned(),
                 ));
             }
             Start::With(input) => {
@@ -179,10 +181,12 @@ impl Run {
         {
             self.state.previous.clone_from(&self.record.head);
             self.state.context.clone_from(&self.record.history);
+            self.state.last_usage.clone_from(&self.record.last_usage);
             return;
         }
         self.state.previous.clone_from(&settings.previous);
         self.state.context.clone_from(&settings.context);
+        self.state.last_usage.clone_from(&settings.last_usage);
         // A conversation that began elsewhere is known to the service only.
         self.state.whole = settings.previous.is_none() || !settings.context.is_empty();
     }
@@ -210,7 +214,8 @@ impl Run {
             state.steps.extend(steps.iter().cloned());
             state.context.extend(steps.iter().cloned());
         }
-        state.usage += interaction.usage.as_ref().unwrap_or(&Usage::default());
+        state.last_usage = interaction.usage.clone().unwrap_or_default();
+        state.usage += &state.last_usage;
         let stored = !interaction.id.as_str().is_empty();
         if self.agent.0.store && stored {
             state.previous = Some(interaction.id.clone());
@@ -248,9 +253,11 @@ impl Run {
         self.state.calls = calls
             .into_iter()
             .map(|call| {
-                let stage = match (faults.get(&call.id), self.answered.get(&call.id)) {
-                    (_, Some(result)) => Stage::Done(result.clone()),
-                    (Some(fault), None) => Stage::Broken(fault.clone()),
+                // Some services use an id again for another call.
+                let same = self.answered.get(&call.id).filter(|(asked, _)| *asked == call);
+                let stage = match (same, faults.get(&call.id)) {
+                    (Some((_, result)), _) => Stage::Done(result.clone()),
+                    (None, Some(fault)) => Stage::Broken(fault.clone()),
                     (None, None) => Stage::Ready,
                 };
                 OpenCall::new(call, stage)
@@ -279,6 +286,7 @@ impl Run {
                 self.record.run = None;
                 self.record.head.clone_from(&self.state.previous);
                 self.record.history.clone_from(&self.state.context);
+                self.record.last_usage.clone_from(&self.state.last_usage);
             }
             Some(Ending::Paused(state)) => self.record.run = Some((**state).clone()),
             // What could be gone on with is in the record since the last step.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use async_trait::async_trait;
-use interactions_types::{InteractionId, Step};
+use interactions_types::{InteractionId, Step, Usage};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -55,6 +55,8 @@ pub struct SessionRecord {
     pub head: Option<InteractionId>,
     /// All that was said, so that the conversation goes on even where the service has forgotten it.
     pub history: Vec<Step>,
+    /// What the last turn has cost, by which a [`Compactor`](crate::Compactor) judges.
+    pub last_usage: Usage,
     /// A run that is not over: paused, or broken off with its process.
     pub run: Option<RunState>,
 }
@@ -196,6 +198,7 @@ mod tests {
         let record = SessionRecord {
             head: Some("v1_x".into()),
             history: vec![Step::user_text("hello")],
+            last_usage: Usage::new().total_input_tokens(7),
             run: Some(RunState::new(vec![Step::user_text("more")])),
         };
         session.keep(&record).await.unwrap();

@@ -43,6 +43,8 @@ pub struct RunState {
     /// The last answer.
     pub(crate) interaction: Interaction,
     pub(crate) usage: Usage,
+    /// What the last turn has cost, of this run or of the one before it.
+    pub(crate) last_usage: Usage,
     pub(crate) turns: u32,
     /// How often each tool was run.
     pub(crate) calls_made: BTreeMap<String, u32>,
@@ -92,6 +94,7 @@ impl RunState {
             calls: Vec::new(),
             interaction: Interaction::default(),
             usage: Usage::default(),
+            last_usage: Usage::default(),
             turns: 0,
             calls_made: BTreeMap::new(),
             retries: BTreeMap::new(),

@@ -12,8 +12,8 @@ use interactions_types::{CallId, Function, InteractionId, JsonObject, ToolOutput
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::ToolRules;
 use crate::event::{EventSender, RunEvent};
+use crate::{Hooks, ToolRules};
 
 /// Something that the model can call and that runs here.
 ///
@@ -122,6 +122,7 @@ impl ToolContext {
             name: report.name.clone(),
             progress: what,
         };
+        report.hooks.iter().for_each(|hooks| hooks.on_event(&event));
         // Whoever does not read any more need not be told.
         let _ = report.events.clone().send(Ok(event)).await;
     }
@@ -139,6 +140,7 @@ impl ToolContext {
 pub(crate) struct Report {
     pub(crate) name: String,
     pub(crate) events: EventSender,
+    pub(crate) hooks: Vec<Arc<dyn Hooks>>,
     pub(crate) spent: Arc<Mutex<Usage>>,
 }
 

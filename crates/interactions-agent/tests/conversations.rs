@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::StreamExt;
 use interactions_agent::{
-    Agent, AgentBuilder, Decisions, Ending, FileSessions, KeepRecent, MemorySessions, RunEvent,
-    Session, SessionStore, Summarize, Tool, ToolExt, tool_fn,
+    Agent, AgentBuilder, Compactor, Decisions, Ending, FileSessions, KeepRecent, MemorySessions,
+    RunEvent, Session, SessionStore, Summarize, Tool, ToolExt, tool_fn,
 };
 use interactions_client::Client;
 use interactions_testing::{ScriptedModel, ScriptedTurn as Turn};
@@ -141,25 +141,37 @@ async fn a_run_that_was_broken_off_goes_on_from_its_session_and_repeats_nothing(
 
 #[tokio::test]
 async fn long_conversations_are_made_shorter() {
-    let script =
-        (0..4).map(|n| Turn::text(format!("answer {n}")).usage(if n < 2 { 10 } else { 999 }, 1));
-    let model = ScriptedModel::new(script);
+    let model = ScriptedModel::new([
+        Turn::text("one").usage(10, 1),
+        Turn::text("two").usage(999, 1),
+        Turn::text("three").usage(10, 1),
+        Turn::text("four").usage(10, 1),
+    ]);
     let session = Session::new(Arc::new(MemorySessions::new()), "chat");
-    let keep = agent(&model).compactor(KeepRecent::new(100, 1)).build().in_session(&session);
-    let mut agent = keep.clone();
-    for n in 0..4 {
-        let outcome = agent.run(format!("question {n}")).await.unwrap();
-        agent = keep.after(&outcome);
-        agent = agent.in_session(&session);
+    let agent = agent(&model).compactor(KeepRecent::new(100, 1)).build().in_session(&session);
+    let mut compacted = Vec::new();
+    for question in ["first", "second", "third", "fourth"] {
+        let mut run = agent.stream(question);
+        while let Some(event) = run.next().await {
+            if let RunEvent::Compacted { before, after } = event.unwrap() {
+                compacted.push((question, before, after));
+            }
+        }
     }
+    assert_eq!(compacted, [("third", 4, 2)]);
     let requests = model.requests();
-    assert!(requests[2].previous_interaction_id.is_some(), "nothing was long yet");
+    assert!(requests[1].previous_interaction_id.is_some(), "nothing was long yet");
+    assert_eq!(requests[2].previous_interaction_id, None, "a new chain, from what is left");
+    let texts = json!(steps(requests[2].input.as_ref())).to_string();
+    assert!(
+        texts.contains("second") && texts.contains("two") && !texts.contains("first"),
+        "{texts}"
+    );
+    assert!(requests[3].previous_interaction_id.is_some());
+
     let model_two = ScriptedModel::new([Turn::text("They said hello.")]);
-    let by =
-        Agent::builder(Client::builder().transport(model_two.transport()).build().unwrap(), "m")
-            .build();
-    let summarize = Summarize::new(by, 5, 1);
-    use interactions_agent::Compactor as _;
+    let client = Client::builder().transport(model_two.transport()).build().unwrap();
+    let summarize = Summarize::new(Agent::builder(client, "m").build(), 5, 1);
     let conversation =
         vec![Step::user_text("hello"), Step::model_text("hi"), Step::user_text("and now?")];
     let shorter = summarize.compact(conversation).await.unwrap();
@@ -169,21 +181,16 @@ async fn long_conversations_are_made_shorter() {
 }
 
 #[tokio::test]
-async fn a_stateless_run_that_has_grown_long_forgets_its_beginning() {
+async fn a_stateless_conversation_that_has_grown_long_forgets_its_beginning() {
     let model =
-        ScriptedModel::new([Turn::text("one").usage(999, 1), Turn::text("two").usage(999, 1)]);
+        ScriptedModel::new(["one", "two", "three"].map(|text| Turn::text(text).usage(999, 1)));
     let agent = agent(&model).store(false).compactor(KeepRecent::new(100, 1)).build();
     let first = agent.run("first").await.unwrap();
-    // The limit counts from what the conversation has cost, which the next run has to know.
-    let mut run = agent.after(&first).stream("second");
-    let mut compacted = None;
-    while let Some(event) = run.next().await {
-        if let RunEvent::Compacted { before, after } = event.unwrap() {
-            compacted = Some((before, after));
-        }
-    }
-    assert_eq!(compacted, None, "one exchange is never given up");
-    assert_eq!(steps(model.requests()[1].input.as_ref()).len(), 3);
+    let second = agent.after(&first).run("second").await.unwrap();
+    agent.after(&second).run("third").await.unwrap();
+    let told: Vec<usize> =
+        model.requests().iter().map(|request| steps(request.input.as_ref()).len()).collect();
+    assert_eq!(told, [1, 3, 3], "one exchange is never given up, the one before it is");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use interactions_types::ToolOutput;
 
 use crate::failure::Failure;
 use crate::output::outln;
-use crate::paint::{ATTENTION, BOLD, DIM, TOOL, plain};
+use crate::paint::{ATTENTION, BOLD, DIM, TOOL, one_line, plain};
 
 /// Which calls wait for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -100,7 +100,7 @@ impl Approvals {
 
 /// What waits, with everything that it would do.
 pub(crate) fn show(call: &PendingCall) {
-    let name = &call.name;
+    let name = one_line(&call.name, 60);
     match &call.need {
         Need::Approval => outln!("{ATTENTION}⏸{ATTENTION:#} {TOOL}{name}{TOOL:#} wants to run"),
         Need::Input { message, .. } => {
@@ -113,8 +113,9 @@ pub(crate) fn show(call: &PendingCall) {
     }
     for (key, value) in &call.arguments {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        // Whole, for whoever approves has to see what they approve.
-        outln!("    {DIM}{}:{DIM:#} {}", plain(key), plain(&text));
+        // Whole, for whoever approves has to see what they approve; and further in than our own lines.
+        let text = plain(&text).replace('\n', "\n      ");
+        outln!("    {DIM}{}:{DIM:#} {text}", one_line(key, 60));
     }
 }
 

@@ -17,7 +17,12 @@ pub(crate) const TOOL: Style = AnsiColor::Cyan.on_default();
 
 /// Text of models and tools without what would steer the terminal.
 pub(crate) fn plain(text: &str) -> String {
-    let harmless = |character: &char| !character.is_control() || matches!(character, '\n' | '\t');
+    let harmless = |character: &char| match character {
+        '\n' | '\t' => true,
+        // These turn the direction of what follows, so that it reads as something else.
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        other => !other.is_control(),
+    };
     text.chars().filter(harmless).collect()
 }
 
@@ -40,6 +45,7 @@ mod tests {
     fn nobody_s_words_steer_the_terminal() {
         assert_eq!(plain("a\u{1b}]0;title\u{7}b\n\tc\u{9b}2J"), "a]0;titleb\n\tc2J");
         assert_eq!(one_line("\u{1b}[2Jx", 9), "[2Jx");
+        assert_eq!(plain("rm \u{202e}txt.exe"), "rm txt.exe");
     }
 
     #[test]

@@ -207,6 +207,7 @@ impl Run {
         context.report = Some(Report {
             name: open.call.name.clone(),
             events: self.events.clone(),
+            hooks: self.agent.0.hooks.clone(),
             spent: Arc::clone(&self.spent),
         });
         context
@@ -233,12 +234,19 @@ impl Run {
 
     async fn finish(&mut self, at: usize, output: ToolOutput, is_error: bool, elapsed: Duration) {
         let open = &mut self.state.calls[at];
+        let announced = open.stage == Stage::Started;
         let mut result: FunctionResult = open.call.result(output.clone());
         result.is_error = is_error.then_some(true);
         open.stage = Stage::Done(result.clone());
         let (id, name): (CallId, String) = (open.call.id.clone(), open.call.name.clone());
         if !id.as_str().is_empty() {
-            self.answered.insert(id.clone(), result);
+            self.answered.insert(id.clone(), (open.call.clone(), result));
+        }
+        if !announced {
+            // A reader knows no result without its call.
+            let arguments = self.state.calls[at].call.arguments.clone();
+            let (id, name) = (id.clone(), name.clone());
+            self.tell(RunEvent::CallReady { id, name, arguments }).await;
         }
         self.tell(RunEvent::ToolFinished { id, name, output, is_error, elapsed }).await;
     }

@@ -210,7 +210,7 @@ impl Run {
     /// Makes the conversation shorter if it has grown long. Failing that, it stays as it is.
     async fn compact(&mut self) {
         let Some(compactor) = self.agent.0.compactor.clone() else { return };
-        let last = self.state.interaction.usage.clone().unwrap_or_default();
+        let last = self.state.last_usage.clone();
         // While calls are open, their results belong to the answer that asked for them.
         let answers_calls =
             self.state.input.iter().any(|step| matches!(step, Step::FunctionResult(_)));

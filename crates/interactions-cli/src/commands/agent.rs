@@ -47,6 +47,9 @@ pub(crate) struct Agent {
     /// Go on with what was begun: the session's run, or the interaction of this id.
     #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["prompt", "file"])]
     resume: Option<String>,
+    /// Give up the session's run that is not over, and begin anew.
+    #[arg(long, requires = "session", conflicts_with = "resume")]
+    abandon: bool,
     /// Let the service work in the background; it goes on when this command ends.
     #[arg(long)]
     background: bool,
@@ -137,6 +140,9 @@ impl Agent {
         if let Some(name) = &self.session {
             let folder = data_dir(self.data_dir.clone())?.join("sessions");
             let session = Session::new(Arc::new(FileSessions::new(folder)), name.as_str());
+            if self.abandon {
+                session.abandon_run().await.map_err(Failure::new)?;
+            }
             agent = agent.in_session(&session);
         }
         let done = self.to_the_end(&agent, &service.client).await;
