@@ -2,10 +2,12 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import time
 
+import pytest
 from serve import BINARY, environment
 
 EVERYTHING = os.environ["INTERACTIONS_MCP_EVERYTHING"]
@@ -89,3 +91,83 @@ def test_ctrl_c_cancels_the_run(serve, tmp_path):
     (interaction,) = listed
     shown = server.raw("GET", f"/v1/interactions/{interaction['id']}").json()
     assert shown["status"] == "cancelled"
+
+
+def run_agent(data, *arguments):
+    return subprocess.run(
+        [BINARY, "agent", *arguments, "--model", "scripted", "--data-dir", str(data)],
+        capture_output=True, text=True, timeout=60, env=environment(), stdin=subprocess.DEVNULL,
+    )
+
+
+def test_a_session_pauses_for_approval_and_goes_on_later(tmp_path):
+    first = run_agent(tmp_path, "what is 2+3*4", "--session", "calc")
+    assert first.returncode == 0 and "14" in first.stdout, first
+    paused = run_agent(tmp_path, "and 7*6", "--session", "calc", "--ask", "always")
+    assert paused.returncode == 3, paused
+    assert "7*6" in paused.stdout and "--session calc --resume" in paused.stderr, paused
+    other = run_agent(tmp_path, "something else", "--session", "calc")
+    assert other.returncode == 1 and "not over" in other.stderr, other
+    done = run_agent(tmp_path, "--session", "calc", "--resume", "--yes")
+    assert done.returncode == 0 and "42" in done.stdout, done
+    denied = run_agent(tmp_path, "and 8*8", "--session", "calc", "--ask", "always", "--no")
+    assert denied.returncode == 0 and "64" not in denied.stdout, denied
+    again = run_agent(tmp_path, "and 9*9", "--session", "calc", "--ask", "always")
+    assert again.returncode == 3, again
+    anew = run_agent(tmp_path, "hello", "--session", "calc", "--abandon", "--tool", "none")
+    assert anew.returncode == 0 and "You said: hello" in anew.stdout, anew
+    kept = json.loads((tmp_path / "sessions" / "calc.json").read_text())
+    assert kept["run"] is None and len(kept["history"]) >= 8
+
+
+@pytest.mark.parametrize(
+    ("typed", "seen"),
+    [("y\n", "42"), ("maybe\na\n", "42"), ("n\ntoo dear\n", "too dear")],
+    ids=["yes", "always", "no"],
+)
+def test_a_person_at_the_terminal_decides(tmp_path, typed, seen):
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [BINARY, "agent", "what is 7*6", "--ask", "always", "--model", "scripted",
+         "--data-dir", str(tmp_path)],
+        stdin=follower, stdout=follower, stderr=follower, env=environment(), close_fds=True,
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        lines = typed.splitlines(keepends=True)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                more = os.read(leader, 4096)
+            except OSError:  # the other side has closed it
+                break
+            if not more:
+                break
+            shown += more
+            if lines and shown.rstrip().endswith((b"lways:", b"empty)")):
+                os.write(leader, lines.pop(0).encode())
+                shown += b" "
+    finally:
+        os.close(leader)
+        process.wait(timeout=30)
+    text = shown.decode()
+    assert process.returncode == 0, text
+    assert "expression:" in text and "7*6" in text and seen in text, text
+    assert not lines, text
+
+
+def test_files_and_background_work(tmp_path):
+    note = tmp_path / "note.txt"
+    note.write_text("milk and bread")
+    read = run_agent(tmp_path, "What is in it?", "--file", str(note), "--tool", "none")
+    assert read.returncode == 0 and "milk and bread" in read.stdout, read
+    missing = run_agent(tmp_path, "What is in it?", "--file", str(tmp_path / "nothing"))
+    assert missing.returncode == 1 and "nothing" in missing.stderr, missing
+    counted = run_agent(tmp_path, "count to 3", "--background", "--tool", "none", "--json")
+    assert counted.returncode == 0, counted
+    events = [json.loads(line) for line in counted.stdout.splitlines()]
+    id = next(event["id"] for event in events if event["event"] == "created")
+    again = run_agent(tmp_path, "--resume", id, "--tool", "none")
+    assert again.returncode == 0 and "1 2 3" in again.stdout, again
+    assert "PROMPT" in run_agent(tmp_path).stderr
