@@ -54,6 +54,35 @@ pub trait Hooks: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+#[async_trait]
+impl<H: Hooks + ?Sized> Hooks for Arc<H> {
+    async fn before_turn(&self, run: &RunState, turn: &mut TurnPlan) -> Result<(), Halt> {
+        (**self).before_turn(run, turn).await
+    }
+
+    async fn after_turn(&self, run: &RunState, answer: &Interaction) -> Result<(), Halt> {
+        (**self).after_turn(run, answer).await
+    }
+
+    async fn before_tool(&self, run: &RunState, call: &mut FunctionCall) -> Verdict {
+        (**self).before_tool(run, call).await
+    }
+
+    async fn after_tool(
+        &self,
+        run: &RunState,
+        call: &FunctionCall,
+        output: &mut ToolOutput,
+        is_error: &mut bool,
+    ) {
+        (**self).after_tool(run, call, output, is_error).await;
+    }
+
+    fn on_event(&self, event: &RunEvent) {
+        (**self).on_event(event);
+    }
+}
+
 /// What becomes of a call.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -254,33 +254,7 @@ async fn hooks_have_a_say_at_every_point() {
         .fold(Turn::default(), |turn, (id, arguments)| turn.and_call(&id, "order", arguments));
     let model = ScriptedModel::new([first, Turn::text("All done.")]);
     let (made, hooks) = (Arc::new(AtomicU32::new(0)), Arc::new(Watchful::default()));
-    #[derive(Debug)]
-    struct Shared(Arc<Watchful>);
-    #[async_trait]
-    impl Hooks for Shared {
-        async fn before_turn(&self, run: &RunState, turn: &mut TurnPlan) -> Result<(), Halt> {
-            self.0.before_turn(run, turn).await
-        }
-        async fn after_turn(&self, run: &RunState, answer: &Interaction) -> Result<(), Halt> {
-            self.0.after_turn(run, answer).await
-        }
-        async fn before_tool(&self, run: &RunState, call: &mut FunctionCall) -> Verdict {
-            self.0.before_tool(run, call).await
-        }
-        async fn after_tool(
-            &self,
-            run: &RunState,
-            call: &FunctionCall,
-            output: &mut ToolOutput,
-            is_error: &mut bool,
-        ) {
-            self.0.after_tool(run, call, output, is_error).await;
-        }
-        fn on_event(&self, event: &RunEvent) {
-            self.0.on_event(event);
-        }
-    }
-    let agent = agent(&model).tool(order(&made)).hooks(Shared(Arc::clone(&hooks))).build();
+    let agent = agent(&model).tool(order(&made)).hooks(Arc::clone(&hooks)).build();
     let mut run = agent.stream("go");
     let (mut events, mut outcome) = (0, None);
     while let Some(event) = run.next().await {

@@ -10,6 +10,10 @@ use serde_json::Value;
 use crate::reply::{read_block, resource};
 use crate::{McpError, McpServer};
 
+/// How many pages a list may have, and how many entries.
+const PAGE_LIMIT: usize = 100;
+const ENTRY_LIMIT: usize = 10_000;
+
 /// Something that a server lets be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -147,9 +151,10 @@ impl McpServer {
     ) -> Result<Vec<Value>, McpError> {
         let mut entries = Vec::new();
         let mut cursor: Option<String> = None;
-        for _ in 0..crate::server::PAGE_LIMIT {
+        for _ in 0..PAGE_LIMIT {
             let params = PaginatedRequestParams::default().with_cursor(cursor.clone());
-            let page = self.question(request(params), &format!("its {what}")).await?;
+            let page =
+                self.question(request(params), &format!("its {what} could not be listed")).await?;
             let Some(found) = page[what].as_array() else {
                 return Err(
                     self.protocol(&format!("the server answered with something other than {what}"))
@@ -160,7 +165,7 @@ impl McpServer {
             if next.is_none() {
                 return Ok(entries);
             }
-            if next == cursor || entries.len() > crate::server::TOOL_LIMIT {
+            if next == cursor || entries.len() > ENTRY_LIMIT {
                 break;
             }
             cursor = next;

@@ -9,7 +9,7 @@ use interactions_types::JsonObject;
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, CancelledNotificationParam, ClientCapabilities,
     ClientConfig, ClientRequest, ElicitationCapability, FormElicitationCapability, Implementation,
-    ListToolsRequest, PaginatedRequestParams, ProtocolVersion, RequestId, ServerResult,
+    ListToolsRequest, ProtocolVersion, RequestId, ServerResult,
 };
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt, Peer, PeerRequestOptions,
@@ -27,10 +27,6 @@ use crate::http::HttpClient;
 use crate::rpc::error_reply;
 use crate::stdio::{LastWords, StdioTransport};
 use crate::{McpCommand, McpEndpoint, McpError, McpErrorKind, McpReply, McpTool};
-
-/// How many pages a list of tools may have, and how many tools.
-pub(crate) const PAGE_LIMIT: usize = 100;
-pub(crate) const TOOL_LIMIT: usize = 10_000;
 
 /// How long a shutdown may take; it tells the server, or waits for the process to exit.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
@@ -153,41 +149,26 @@ impl McpServer {
     /// # Cancellation
     /// Dropping the future gives the request up.
     pub async fn tools(&self) -> Result<Vec<McpTool>, McpError> {
-        let mut tools = Vec::new();
-        let mut cursor: Option<String> = None;
-        for _ in 0..PAGE_LIMIT {
-            let params = PaginatedRequestParams::default().with_cursor(cursor.clone());
-            let request = ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
-            let page = match self.request(request, self.0.patience).await {
-                Ok(page) => page,
-                // A server may have no tools at all, and then need not know the question.
-                Err(error) if error.kind() == McpErrorKind::Rejected && self.has_no_tools() => {
-                    return Ok(tools);
-                }
-                Err(error) => return Err(error.during("its tools could not be listed")),
-            };
-            let Some(entries) = page["tools"].as_array() else {
-                return Err(self.protocol("the server answered with something other than tools"));
-            };
-            for entry in entries {
-                match McpTool::read(entry) {
-                    Some(tool) => tools.push(tool),
-                    None => tracing::warn!(
-                        server = %self.0.label, tool = %entry["name"],
-                        "a tool without name or input schema is left out"
-                    ),
-                }
+        let request =
+            |params| ClientRequest::ListToolsRequest(ListToolsRequest::with_param(params));
+        let entries = match self.pages("tools", request).await {
+            // A server may have no tools at all, and then need not know the question.
+            Err(error) if error.kind() == McpErrorKind::Rejected && self.has_no_tools() => {
+                return Ok(Vec::new());
             }
-            let next = page["nextCursor"].as_str().map(str::to_owned);
-            if next.is_none() {
-                return Ok(tools);
+            entries => entries?,
+        };
+        let read = |entry: &Value| {
+            let tool = McpTool::read(entry);
+            if tool.is_none() {
+                tracing::warn!(
+                    server = %self.0.label, tool = %entry["name"],
+                    "a tool without name or input schema is left out"
+                );
             }
-            if next == cursor || tools.len() > TOOL_LIMIT {
-                break;
-            }
-            cursor = next;
-        }
-        Err(self.protocol("the list of tools does not end; the server repeats or overflows it"))
+            tool
+        };
+        Ok(entries.iter().filter_map(read).collect())
     }
 
     /// Calls a tool and waits for its reply, at most `limit` long.
