@@ -15,6 +15,7 @@ pub(crate) struct LiveRun {
     began: Instant,
     /// What kind of text the open line has.
     line: Line,
+    session: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,9 @@ enum Line {
 }
 
 impl LiveRun {
-    pub(crate) fn new(began: Instant) -> Self {
-        Self { began, line: Line::Ended }
+    /// `session` is the name by which the conversation is kept, if it is.
+    pub(crate) fn new(began: Instant, session: Option<&str>) -> Self {
+        Self { began, line: Line::Ended, session: session.map(str::to_owned) }
     }
 
     pub(crate) fn show(&mut self, event: &RunEvent) {
@@ -98,12 +100,13 @@ impl LiveRun {
             tokens(&outcome.usage),
             self.began.elapsed().as_secs_f64(),
         );
-        if !interaction.id.as_str().is_empty() {
-            outln!(
-                "{DIM}interaction {} · go on with --previous {}{DIM:#}",
-                interaction.id,
-                interaction.id
-            );
+        let id = &interaction.id;
+        match &self.session {
+            Some(session) => {
+                outln!("{DIM}interaction {id} · go on with --session {session}{DIM:#}")
+            }
+            None if id.as_str().is_empty() => {}
+            None => outln!("{DIM}interaction {id} · go on with --previous {id}{DIM:#}"),
         }
     }
 

@@ -210,7 +210,7 @@ impl Agent {
         mut run: RunStream,
         client: &Client,
     ) -> Result<Option<Outcome>, Failure> {
-        let mut live = LiveRun::new(Instant::now());
+        let mut live = LiveRun::new(Instant::now(), self.session.as_deref());
         let mut current: Option<InteractionId> = None;
         let mut last = None;
         // One listener for the whole run: a new one each time would miss what comes in between.

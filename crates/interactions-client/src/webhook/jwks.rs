@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use interactions_transport::{Body, SharedTransport, Timeouts, Transport};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{VerifyError, VerifyErrorKind};
@@ -127,7 +128,9 @@ impl Keys {
             .map_err(|_| failed(format!("nothing came within {TIME_LIMIT:?}")))?
             .map_err(failed)?;
         let set: Set = serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
-        let known: HashMap<_, _> = set.keys.into_iter().filter_map(Key::usable).collect();
+        // One key that nobody can read is no reason to do without the others.
+        let readable = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+        let known: HashMap<_, _> = readable.filter_map(Key::usable).collect();
         if known.is_empty() {
             return Err(failed("there is no RSA key for signatures among them".to_owned()));
         }
@@ -145,7 +148,7 @@ impl Keys {
 
 #[derive(Deserialize)]
 struct Set {
-    keys: Vec<Key>,
+    keys: Vec<Value>,
 }
 
 /// A key as RFC 7517 writes it.
