@@ -103,7 +103,7 @@ impl LiveRun {
         let id = &interaction.id;
         match &self.session {
             Some(session) => {
-                outln!("{DIM}interaction {id} · go on with --session {session}{DIM:#}")
+                outln!("{DIM}interaction {id} · go on with --session {session}{DIM:#}");
             }
             None if id.as_str().is_empty() => {}
             None => outln!("{DIM}interaction {id} · go on with --previous {id}{DIM:#}"),
