@@ -191,8 +191,7 @@ fn keys(signers: &[&Signer]) -> Reply {
 }
 
 fn verifier(service: &Capture) -> JwtVerifier {
-    JwtVerifier::new(service.transport(), "http://keys.example/jwks.json")
-        .audience("https://me/hook")
+    JwtVerifier::new(service.transport(), "http://keys.example/jwks.json", "https://me/hook")
 }
 
 fn claims() -> Value {
@@ -233,6 +232,75 @@ async fn claims_that_do_not_fit_are_refused() {
         let mut claims = claims();
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         assert_eq!(outcome(&verifier, &one().told(&claims)).await, Some(expected), "{claims}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_for_others_are_believed_only_on_demand() {
+    let service = capture([keys(&[&one()])]);
+    let mut claims = claims();
+    claims["aud"] = "https://other".into();
+    let strict = verifier(&service);
+    assert_eq!(outcome(&strict, &one().told(&claims)).await, Some(VerifyErrorKind::Audience));
+    assert_eq!(outcome(&strict.any_audience(), &one().told(&claims)).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_event_and_id_are_the_only_ones_that_are_believed() {
+    let service = capture([keys(&[&one()])]);
+    let verifier = verifier(&service);
+    let mut claims = claims();
+    claims["event"] = json!({"test": 2_432_232_314_u64});
+    claims["jti"] = "msg_1".into();
+    let headers = one().told(&claims);
+    let delivery = verifier.verify_at(now(), &headers, BODY).await.unwrap();
+    assert_eq!(delivery.id(), "msg_1");
+    let spaced = br#" { "test":2432232314 } "#;
+    assert!(verifier.verify_at(now(), &headers, spaced).await.is_ok());
+    for other in [&br#"{"test": 1}"#[..], b"", b"not JSON"] {
+        let refused = verifier.verify_at(now(), &headers, other).await.unwrap_err();
+        assert_eq!(refused.kind(), VerifyErrorKind::Signature);
+    }
+    let mut renamed = headers.clone();
+    renamed.insert("webhook-id", HeaderValue::from_static("msg_2"));
+    assert_eq!(outcome(&verifier, &renamed).await, Some(VerifyErrorKind::Signature));
+    renamed.insert("webhook-id", HeaderValue::from_static("msg_1"));
+    assert_eq!(outcome(&verifier, &renamed).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_stops_waiting_for_keys_stops_nobody_else() {
+    let slow = keys(&[&one()]).after(Duration::from_secs(3));
+    let service = capture([slow, keys(&[&one()])]);
+    let verifier = verifier(&service);
+    let headers = one().told(&claims());
+    // A sender hangs up in the middle of the fetch.
+    let hung_up = tokio::time::timeout(Duration::from_secs(1), outcome(&verifier, &headers)).await;
+    assert!(hung_up.is_err());
+    assert_eq!(outcome(&verifier, &headers).await, None);
+    assert_eq!(service.requests().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_nobody_waited_for_is_not_waited_for_again() {
+    let slow = keys(&[&one()]).after(Duration::from_secs(3));
+    let service = capture([slow, keys(&[&one()])]);
+    let verifier = verifier(&service);
+    let headers = one().told(&claims());
+    let hung_up = tokio::time::timeout(Duration::from_secs(1), outcome(&verifier, &headers)).await;
+    assert!(hung_up.is_err());
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(outcome(&verifier, &headers).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_look_says_why_until_the_next_one() {
+    let service = capture([Reply::error(500, "x", "x"), keys(&[&one()])]);
+    let verifier = verifier(&service);
+    let headers = one().told(&claims());
+    for _ in 0..2 {
+        let error = verifier.verify_at(now(), &headers, BODY).await.unwrap_err().to_string();
+        assert!(error.contains("the answer is 500"), "{error}");
     }
 }
 

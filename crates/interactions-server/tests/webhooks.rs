@@ -190,14 +190,18 @@ async fn addresses_of_a_request_take_the_place_of_webhooks_and_get_tokens() {
     let request = deliveries(&receiver, 1).await.remove(0);
     assert_eq!(request.url.path(), "/once");
     let keys = "http://in-process/.well-known/jwks.json";
-    let verifier = JwtVerifier::new(server.transport.clone(), keys)
-        .audience(&uri)
+    let verifier = JwtVerifier::new(server.transport.clone(), keys, &uri)
         .issuer("https://interactions.example.com");
     let delivery = verifier.verify(&request.headers, &request.body).await.unwrap();
     let WebhookEvent::InteractionCompleted(event) = delivery.event().unwrap() else { panic!() };
     assert_eq!(event.user_metadata, Some(metadata));
-    let other = JwtVerifier::new(server.transport.clone(), keys).audience("https://else.example");
+    assert_eq!(delivery.id(), request.headers["webhook-id"]);
+    let other = JwtVerifier::new(server.transport.clone(), keys, "https://else.example");
     assert!(other.verify(&request.headers, &request.body).await.is_err());
+    // The event is among the claims, so another body is not believed.
+    let body = String::from_utf8(request.body.clone()).unwrap().replace("\"job\":7", "\"job\":8");
+    assert_ne!(body.as_bytes(), request.body);
+    assert!(verifier.verify(&request.headers, body.as_bytes()).await.is_err());
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(receiver.received_requests().await.unwrap().len(), 1, "and nobody else was told");
 }

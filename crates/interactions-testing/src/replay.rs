@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ pub struct Reply {
     headers: HeaderMap,
     pieces: Vec<Bytes>,
     end: End,
+    wait: Duration,
 }
 
 /// How a scripted answer ends.
@@ -40,6 +42,7 @@ impl Reply {
             headers: HeaderMap::new(),
             pieces: vec![body.into().into()],
             end: End::Well,
+            wait: Duration::ZERO,
         }
         .header("content-type", "application/json")
     }
@@ -97,6 +100,13 @@ impl Reply {
     pub fn silent_after(mut self, bytes: usize) -> Self {
         self.keep(bytes);
         self.end = End::Silence;
+        self
+    }
+
+    /// Begins this long after the request has come.
+    #[must_use]
+    pub fn after(mut self, wait: Duration) -> Self {
+        self.wait = wait;
         self
     }
 
@@ -224,6 +234,9 @@ impl Transport for Scripted {
             let what = format!("the script has no reply left for {method} {}", uri.path());
             return Err(TransportError::new(TransportErrorKind::Request, what));
         };
+        if !reply.wait.is_zero() {
+            tokio::time::sleep(reply.wait).await;
+        }
         reply.into_response()
     }
 }

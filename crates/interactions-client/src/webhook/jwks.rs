@@ -1,11 +1,14 @@
 //! The service's public keys, fetched when needed and kept.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use interactions_transport::{Body, SharedTransport, Timeouts, Transport};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde::Deserialize;
@@ -37,25 +40,30 @@ impl PublicKey {
     }
 }
 
-#[derive(Debug)]
 pub(super) struct Keys {
     transport: SharedTransport,
     url: String,
     state: Mutex<State>,
-    /// One fetch at a time; whoever waits finds its result.
-    fetching: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug, Default)]
+/// A look at the service's keys. Whoever waits for it carries it on, so nobody who stops waiting
+/// stops it for the others.
+type Fetch = Shared<BoxFuture<'static, Result<Known, String>>>;
+type Known = Arc<HashMap<String, PublicKey>>;
+
+#[derive(Default)]
 struct State {
-    known: HashMap<String, PublicKey>,
+    known: Known,
     fetched: Option<Instant>,
-    tried: Option<Instant>,
+    /// The look that is under way, and since when.
+    fetch: Option<(Instant, Fetch)>,
+    /// When the last look ended, and why if it found nothing.
+    ended: Option<(Instant, Option<String>)>,
 }
 
 impl Keys {
     pub(super) fn new(transport: SharedTransport, url: String) -> Self {
-        Self { transport, url, state: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+        Self { transport, url, state: Mutex::default() }
     }
 
     /// The key with this id. Keys rotate, so an unknown id is looked up once more.
@@ -63,21 +71,16 @@ impl Keys {
         if let Some(key) = self.fresh(id) {
             return Ok(key);
         }
-        let _one = self.fetching.lock().await;
-        if let Some(key) = self.fresh(id) {
-            return Ok(key);
-        }
-        let fetched = if self.may_fetch() {
-            self.fetch().await
-        } else {
-            Err(VerifyError::new(
-                VerifyErrorKind::Keys,
-                "the delivery is signed with a key that is not known, and the service's keys were \
-                 fetched too short a while ago to look again",
-            ))
+        let looked = match self.look() {
+            Ok((begun, fetch)) => {
+                let outcome = fetch.await;
+                self.end(begun, &outcome);
+                outcome.map(|_| ()).map_err(|why| unavailable(&why))
+            }
+            Err(why) => Err(why),
         };
         // Keys that could not be fetched anew are better than none.
-        match (self.with(|state| state.known.get(id).cloned()), fetched) {
+        match (self.with(|state| state.known.get(id).cloned()), looked) {
             (Some(key), _) => Ok(key),
             (None, Err(error)) => Err(error),
             (None, Ok(())) => Err(VerifyError::signature(format!(
@@ -94,56 +97,88 @@ impl Keys {
         })
     }
 
-    fn may_fetch(&self) -> bool {
+    /// The look under way, or a new one unless the last one was a moment ago.
+    fn look(&self) -> Result<(Instant, Fetch), VerifyError> {
         self.with(|state| {
-            let may = state.tried.is_none_or(|at| at.elapsed() >= PATIENCE);
-            if may {
-                state.tried = Some(Instant::now());
+            // One that everybody has stopped waiting for stands still; it is not waited for again.
+            if let Some(running) = state.fetch.as_ref().filter(|(at, _)| at.elapsed() < TIME_LIMIT)
+            {
+                return Ok(running.clone());
             }
-            may
+            if let Some((at, failure)) = &state.ended
+                && at.elapsed() < PATIENCE
+            {
+                let wait = (PATIENCE - at.elapsed()).as_secs() + 1;
+                return Err(match failure {
+                    Some(why) => unavailable(&format!("{why}; the next try is in {wait} s")),
+                    None => VerifyError::new(
+                        VerifyErrorKind::Keys,
+                        format!(
+                            "the delivery is signed with a key that is not known; the service's \
+                             keys can be fetched again in {wait} s"
+                        ),
+                    ),
+                });
+            }
+            let fetch = fetch(self.transport.clone(), self.url.clone()).boxed().shared();
+            Ok(state.fetch.insert((Instant::now(), fetch)).clone())
         })
     }
 
-    async fn fetch(&self) -> Result<(), VerifyError> {
-        let failed = |why: String| {
-            VerifyError::new(
-                VerifyErrorKind::Keys,
-                format!("the service's keys cannot be fetched: {why}"),
-            )
-        };
-        let mut request = http::Request::get(&self.url)
-            .header("accept", "application/json")
-            .body(Body::empty())
-            .map_err(|error| failed(error.to_string()))?;
-        request.extensions_mut().insert(Timeouts::default().with_total(TIME_LIMIT));
-        let exchange = async {
-            let response = self.transport.send(request).await.map_err(|e| e.to_string())?;
-            if !response.status().is_success() {
-                return Err(format!("the answer is {}", response.status()));
-            }
-            response.into_body().collect(SIZE_LIMIT).await.map_err(|e| e.to_string())
-        };
-        let body = tokio::time::timeout(TIME_LIMIT, exchange)
-            .await
-            .map_err(|_| failed(format!("nothing came within {TIME_LIMIT:?}")))?
-            .map_err(failed)?;
-        let set: Set = serde_json::from_slice(&body).map_err(|error| failed(error.to_string()))?;
-        // One key that nobody can read is no reason to do without the others.
-        let readable = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
-        let known: HashMap<_, _> = readable.filter_map(Key::usable).collect();
-        if known.is_empty() {
-            return Err(failed("there is no RSA key for signatures among them".to_owned()));
-        }
+    /// Keeps what the look has found, once.
+    fn end(&self, begun: Instant, outcome: &Result<Known, String>) {
         self.with(|state| {
-            state.known = known;
-            state.fetched = Some(Instant::now());
+            if state.fetch.as_ref().is_none_or(|(at, _)| *at != begun) {
+                return;
+            }
+            state.fetch = None;
+            state.ended = Some((Instant::now(), outcome.as_ref().err().cloned()));
+            if let Ok(known) = outcome {
+                state.known = Arc::clone(known);
+                state.fetched = Some(begun);
+            }
         });
-        Ok(())
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+fn unavailable(why: &str) -> VerifyError {
+    VerifyError::new(VerifyErrorKind::Keys, format!("the service's keys cannot be fetched: {why}"))
+}
+
+async fn fetch(transport: SharedTransport, url: String) -> Result<Known, String> {
+    let mut request = http::Request::get(&url)
+        .header("accept", "application/json")
+        .body(Body::empty())
+        .map_err(|error| error.to_string())?;
+    request.extensions_mut().insert(Timeouts::default().with_total(TIME_LIMIT));
+    let exchange = async {
+        let response = transport.send(request).await.map_err(|e| e.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("the answer is {}", response.status()));
+        }
+        response.into_body().collect(SIZE_LIMIT).await.map_err(|e| e.to_string())
+    };
+    let body = tokio::time::timeout(TIME_LIMIT, exchange)
+        .await
+        .map_err(|_| format!("nothing came within {TIME_LIMIT:?}"))??;
+    let set: Set = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
+    // One key that nobody can read is no reason to do without the others.
+    let readable = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+    let known: HashMap<_, _> = readable.filter_map(Key::usable).collect();
+    if known.is_empty() {
+        return Err("there is no RSA key for signatures among them".to_owned());
+    }
+    Ok(Arc::new(known))
 }
 
 #[derive(Deserialize)]

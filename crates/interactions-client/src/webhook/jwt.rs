@@ -9,6 +9,7 @@ use http::HeaderMap;
 use interactions_transport::SharedTransport;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::jwks::Keys;
 use super::{Delivery, VerifyError, VerifyErrorKind, WINDOW, header, timestamp};
@@ -23,34 +24,54 @@ const LONGEST: usize = 16 * 1024;
 /// not known is looked up again, at most twice a minute, so rotation needs no restart and forged
 /// deliveries cost nothing.
 ///
-/// The token says who sent the delivery, to whom and when. The API does not document that it
-/// covers the body too, so over plain HTTP the body could be another one: name HTTPS addresses,
-/// and read the interaction by its id instead of believing more than the id.
+/// The token says who sent the delivery, to whom and when. Where it has the event among its claims
+/// (`event`, as our own server signs them), the body must be that event, and its `jti` is the
+/// delivery's id. The API does not document either for Google's tokens, so over plain HTTP the
+/// body could be another one: name HTTPS addresses, and read the interaction by its id instead of
+/// believing more than the id.
+///
+/// ```
+/// use interactions_client::webhook::JwtVerifier;
+/// # use interactions_client::SharedTransport;
+///
+/// # fn verifier(transport: SharedTransport) -> JwtVerifier {
+/// // The address that `webhook_config` named: tokens for anybody else are not for us.
+/// JwtVerifier::google(transport, "https://me.example/hooks/interactions")
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct JwtVerifier {
     keys: Arc<Keys>,
+    /// Without one, tokens for anybody are believed.
     audience: Option<String>,
     issuer: Option<String>,
     window: Duration,
 }
 
 impl JwtVerifier {
-    /// A verifier that believes Google's keys.
+    /// A verifier that believes Google's keys, for deliveries to `audience` (`aud`): usually the
+    /// address that was named.
     #[must_use]
-    pub fn google(transport: SharedTransport) -> Self {
-        Self::new(transport, GOOGLE)
+    pub fn google(transport: SharedTransport, audience: impl Into<String>) -> Self {
+        Self::new(transport, GOOGLE, audience)
     }
 
-    /// A verifier that believes the keys at this address, a JSON Web Key Set.
-    pub fn new(transport: SharedTransport, keys_url: impl Into<String>) -> Self {
+    /// A verifier that believes the keys at an address, a JSON Web Key Set, for deliveries to
+    /// `audience` (`aud`): usually the address that was named.
+    pub fn new(
+        transport: SharedTransport,
+        keys_url: impl Into<String>,
+        audience: impl Into<String>,
+    ) -> Self {
         let keys = Arc::new(Keys::new(transport, keys_url.into()));
-        Self { keys, audience: None, issuer: None, window: WINDOW }
+        Self { keys, audience: Some(audience.into()), issuer: None, window: WINDOW }
     }
 
-    /// Wants this among the token's audiences (`aud`), usually the address that was named.
+    /// Also believes tokens for others. Whoever gets deliveries of the same service can then send
+    /// theirs on to you, so compare the audience elsewhere.
     #[must_use]
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.audience = Some(audience.into());
+    pub fn any_audience(mut self) -> Self {
+        self.audience = None;
         self
     }
 
@@ -74,7 +95,7 @@ impl JwtVerifier {
     /// [`VerifyError`], whose kind says what is wrong; [`VerifyErrorKind::Keys`] may pass.
     ///
     /// # Cancellation
-    /// Dropping the future gives up fetching keys; nothing else is lost.
+    /// Dropping the future is safe: whoever verifies next takes up the fetching of keys.
     pub async fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, VerifyError> {
         self.verify_at(SystemTime::now(), headers, body).await
     }
@@ -93,7 +114,8 @@ impl JwtVerifier {
         let sent = timestamp(headers, now, self.window)?;
         let claims = self.claims(token).await?;
         self.check(&claims, now)?;
-        let id = header(headers, "webhook-id").unwrap_or_default();
+        let named = header(headers, "webhook-id").ok();
+        let id = claims.delivery(named, body)?;
         Ok(Delivery::new(id, sent, body))
     }
 
@@ -177,6 +199,25 @@ struct Claims {
     exp: Option<f64>,
     nbf: Option<f64>,
     iat: Option<f64>,
+    jti: Option<String>,
+    event: Option<Value>,
+}
+
+impl Claims {
+    /// The delivery's id, after a look whether id and body are those that were signed.
+    fn delivery<'a>(&'a self, named: Option<&'a str>, body: &[u8]) -> Result<&'a str, VerifyError> {
+        if let Some(event) = &self.event
+            && serde_json::from_slice::<Value>(body).ok().as_ref() != Some(event)
+        {
+            return Err(VerifyError::signature("the body is not the event that was signed"));
+        }
+        match (self.jti.as_deref(), named) {
+            (Some(signed), Some(named)) if signed != named => {
+                Err(VerifyError::signature("`webhook-id` is not the id that was signed"))
+            }
+            (signed, named) => Ok(signed.or(named).unwrap_or_default()),
+        }
+    }
 }
 
 #[derive(Deserialize)]
