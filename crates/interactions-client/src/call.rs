@@ -34,6 +34,7 @@ pub struct Call<T> {
     body: Option<Value>,
     fault: Option<String>,
     idempotent: bool,
+    masked: bool,
     read: fn(&Bytes) -> Result<T, Error>,
 }
 
@@ -72,6 +73,7 @@ impl<T> Call<T> {
             query: Vec::new(),
             body: None,
             idempotent: method.is_idempotent(),
+            masked: false,
             fault: None,
             method,
             read,
@@ -97,11 +99,10 @@ impl<T> Call<T> {
         self.query(name, value)
     }
 
-    pub(crate) fn query_if(self, name: &'static str, value: Option<String>) -> Self {
-        match value {
-            Some(value) => self.query(name, value),
-            None => self,
-        }
+    /// Names the fields that the body sets in `update_mask`, extra ones included.
+    pub(crate) fn masked(mut self) -> Self {
+        self.masked = true;
+        self
     }
 
     pub(crate) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -131,12 +132,23 @@ impl<T> Call<T> {
         if self.options.extends_body() && !takes_body {
             return Err(Error::request("this call has no body to add fields to"));
         }
-        let mut draft = Draft::new(self.method, url);
-        draft.idempotent = self.idempotent;
         let body = match self.body {
             None if self.options.extends_body() => Some(Value::Object(Map::new())),
             body => body,
         };
+        if self.masked
+            && let Some(Value::Object(own)) = &body
+        {
+            let extra = self.options.body_fields().filter(|name| !own.contains_key(*name));
+            let fields = own.keys().map(String::as_str).chain(extra);
+            // It says which kind of thing is updated, which no update changes.
+            let fields: Vec<&str> = fields.filter(|name| *name != "type").collect();
+            if !fields.is_empty() {
+                url.query_pairs_mut().append_pair("update_mask", &fields.join(","));
+            }
+        }
+        let mut draft = Draft::new(self.method, url);
+        draft.idempotent = self.idempotent;
         if let Some(body) = &body {
             draft = draft.json(self.options.encode(body)?);
         }
@@ -171,6 +183,7 @@ impl<T> Clone for Call<T> {
             body: self.body.clone(),
             fault: self.fault.clone(),
             idempotent: self.idempotent,
+            masked: self.masked,
             read: self.read,
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
+use futures::{FutureExt, StreamExt, stream};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{HeaderName, Method, Request, Response, StatusCode};
 use interactions_transport::{Body, Timeouts, Transport, TransportError, TransportErrorKind};
@@ -143,6 +143,25 @@ impl Deadline {
                     "the time limit of the call ran out",
                 )),
             },
+        }
+    }
+
+    /// Breaks a body off when the deadline comes.
+    pub(crate) fn limit_body(self, body: Body) -> Body {
+        if self.0.is_none() {
+            return body;
+        }
+        let length = body.len();
+        let pieces = stream::unfold(Some(body), move |body| async move {
+            let mut body = body?;
+            match self.limit(body.next().map(Option::transpose)).await.transpose()? {
+                Ok(piece) => Some((Ok(piece), Some(body))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        match length {
+            Some(length) => Body::stream(pieces).with_length(length),
+            None => Body::stream(pieces),
         }
     }
 

@@ -84,6 +84,10 @@ impl Options {
         self.body.insert(name, value);
     }
 
+    pub(crate) fn body_fields(&self) -> impl Iterator<Item = &str> {
+        self.body.keys().map(String::as_str)
+    }
+
     pub(crate) fn extends_body(&self) -> bool {
         !self.body.is_empty()
     }

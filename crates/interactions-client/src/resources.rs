@@ -20,6 +20,16 @@ pub use triggers::Triggers;
 pub use voices::Voices;
 pub use webhooks::Webhooks;
 
+impl crate::Page for interactions_types::AgentListResponse {
+    type Item = interactions_types::Agent;
+
+    fn into_parts(mut self) -> (Vec<Self::Item>, Option<String>) {
+        // The service's own examples differ in where the agents are.
+        self.agents.append(&mut self.data);
+        (self.agents, self.next_page_token.map(String::from))
+    }
+}
+
 /// Lists whose pages have their items in one field and the next page's token in another.
 macro_rules! pages {
     ($($page:ty: $items:ident of $item:ty;)*) => { $(
@@ -34,7 +44,6 @@ macro_rules! pages {
 }
 
 pages! {
-    interactions_types::AgentListResponse: agents of interactions_types::Agent;
     interactions_types::CredentialListResponse: credentials of interactions_types::Credential;
     interactions_types::ListEnvironmentsResponse: environments of interactions_types::Environment;
     interactions_types::GetEnvironmentFilesResponse: files of interactions_types::EnvironmentFile;
@@ -43,12 +52,4 @@ pages! {
         trigger_executions of interactions_types::TriggerExecution;
     interactions_types::ListVoicesResponse: voices of interactions_types::VoiceOutput;
     interactions_types::WebhookListResponse: webhooks of interactions_types::Webhook;
-}
-
-/// The names of the fields that an update sets, as `update_mask` wants them.
-fn update_mask(body: &impl serde::Serialize) -> Option<String> {
-    let value = serde_json::to_value(body).ok()?;
-    let fields: Vec<&str> =
-        value.as_object()?.keys().map(String::as_str).filter(|name| *name != "type").collect();
-    (!fields.is_empty()).then(|| fields.join(","))
 }

@@ -1,9 +1,11 @@
 //! The calls on everything but interactions: their addresses, bodies and pages.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::TryStreamExt;
-use interactions_client::{Client, Error};
-use interactions_testing::{Capture, Reply, capture};
+use interactions_client::{Client, Error, TransportErrorKind};
+use interactions_testing::{Capture, Reply, capture, fixtures};
 use interactions_transport::Body;
 use interactions_types::{
     Agent, CreateDecisionRequest, CreateEnvironmentRequest, CreateInteraction, CreateVoiceRequest,
@@ -45,8 +47,20 @@ async fn every_call_has_its_address_and_body() {
             sent(ok, async |c| c.agents().list().page_size(5).await).await.0,
             "GET agents?page_size=5",
         ),
+        (
+            sent(ok, async |c| c.agents().list().parent("projects/p").await).await.0,
+            "GET agents?parent=projects%2Fp",
+        ),
         (sent(id, async |c| c.environments().get("e").await).await.0, "GET environments/e"),
         (sent(ok, async |c| c.environments().delete("e").await).await.0, "DELETE environments/e"),
+        (
+            sent(id, async |c| c.environments().get("environments/e").await).await.0,
+            "GET environments/e",
+        ),
+        (
+            sent(ok, async |c| c.environments().delete("environments/e").await).await.0,
+            "DELETE environments/e",
+        ),
         (sent(ok, async |c| c.environments().list().await).await.0, "GET environments"),
         (
             sent(ok, async |c| c.triggers().list().filter("a=1").await).await.0,
@@ -106,6 +120,13 @@ async fn bodies_say_what_was_set_and_updates_name_their_fields() {
         (line.as_str(), body),
         ("PATCH triggers/t?update_mask=status", json!({"status": "paused"}))
     );
+
+    let more = async |c: Client| {
+        c.triggers().update("t", &pause).extra_body("priority", 1).extra_body("status", "x").await
+    };
+    let (line, body) = sent(reply, more).await;
+    assert_eq!(line, "PATCH triggers/t?update_mask=status%2Cpriority");
+    assert_eq!(body, json!({"status": "x", "priority": 1}));
 
     let secret = HttpBearerConfig::new("k", "hush");
     assert!(!format!("{secret:?}").contains("hush"));
@@ -167,7 +188,7 @@ async fn files_are_listed_read_and_written() {
             .header("x-goog-upload-url", "https://elsewhere.example/upload/v1/s?upload_id=7"),
         page(&["d"], ""),
         Reply::json("").header("x-goog-upload-url", "http://h/upload/v1/s?upload_id=8"),
-        Reply::failure(interactions_client::TransportErrorKind::Connect),
+        Reply::failure(TransportErrorKind::Connect),
         page(&["e"], ""),
     ]);
     let files = client(&service).environments().files("environments/env 1");
@@ -178,7 +199,7 @@ async fn files_are_listed_read_and_written() {
     assert_eq!(upload.overwrite().await.unwrap().files.len(), 1);
     let stream = || Body::stream(futures::stream::iter([Ok(Bytes::from("tar"))]));
     let upload = files.upload_stream("", 3, stream).extract();
-    let fast = interactions_client::Backoff::default().initial(std::time::Duration::ZERO);
+    let fast = interactions_client::Backoff::default().initial(Duration::ZERO);
     upload.with_retry(fast).await.unwrap();
 
     let requests = service.requests();
@@ -221,4 +242,88 @@ async fn a_file_goes_nowhere_without_an_address() {
     assert!(error.to_string().contains("x-goog-upload-url"), "{error}");
     let error = files.download("../../secret").await.unwrap_err();
     assert!(error.to_string().contains("`..`"), "{error}");
+}
+
+#[tokio::test]
+async fn agents_are_listed_in_both_forms_that_the_service_documents() {
+    for fixture in fixtures("resp_agents_list") {
+        let service = capture([fixture.text, "{}"]);
+        let agents: Vec<Agent> =
+            client(&service).agents().list().items().try_collect().await.unwrap();
+        assert!(!agents.is_empty(), "{}", fixture.name);
+        assert!(agents.iter().all(|agent| !agent.id.as_str().is_empty()), "{}", fixture.name);
+    }
+}
+
+fn place() -> Reply {
+    Reply::json("").header("x-goog-upload-url", "http://h/upload?upload_id=1")
+}
+
+#[tokio::test]
+async fn an_upload_s_answer_may_have_each_of_its_forms() {
+    for (answer, name) in [
+        (r#"{"files": [{"name": "a", "type": "file"}]}"#, "a"),
+        (r#"{"name": "b", "type": "file"}"#, "b"),
+        (r#"{"file": {"name": "c", "path": "x/c"}}"#, "c"),
+    ] {
+        let done = Reply::json(answer).header("x-goog-upload-status", "final");
+        let service = capture([place(), done]);
+        let files = client(&service).environments().files("e");
+        let stored = files.upload("a", "x").await.unwrap().files;
+        assert_eq!(stored.len(), 1);
+        assert_eq!(stored[0].name.as_deref(), Some(name));
+    }
+    let refused = [
+        (Reply::json("{}"), "which files"),
+        (Reply::json(r#"{"files": []}"#).header("x-goog-upload-status", "active"), "`active`"),
+    ];
+    for (answer, why) in refused {
+        let service = capture([place(), answer]);
+        let files = client(&service).environments().files("e");
+        let error = files.upload("a", "x").await.unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn streamed_content_must_be_as_long_as_it_was_said_to_be() {
+    for length in [2, 4] {
+        let service = capture([place(), Reply::json(r#"{"files": []}"#)]);
+        let files = client(&service).environments().files("e");
+        let content = || Body::stream(futures::stream::iter([Ok(Bytes::from("tar"))]));
+        let error = files.upload_stream("a", length, content).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("{length} bytes")), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_that_stalls_ends_with_its_time_limit() {
+    let limit = Duration::from_secs(5);
+    let stalled = || Reply::json("the bytes").silent_after(3);
+    // Awaited whole it is tried again, each time within the same limit.
+    let service = capture([stalled(), stalled(), stalled()]);
+    let files = client(&service).environments().files("e");
+    let error = files.download("a").with_timeout(limit).await.unwrap_err();
+    assert!(error.to_string().contains("time limit"), "{error}");
+
+    let service = capture([stalled()]);
+    let files = client(&service).environments().files("e");
+    let mut body = files.download("a").with_timeout(limit).body().await.unwrap();
+    assert_eq!(body.try_next().await.unwrap().unwrap(), "the");
+    let error = body.try_next().await.unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Timeout);
+    assert!(body.try_next().await.unwrap().is_none(), "the error is the end");
+
+    let service = capture([Reply::json("the bytes").in_pieces_of(2)]);
+    let files = client(&service).environments().files("e");
+    let body = files.download("a").with_timeout(limit).body().await.unwrap();
+    assert_eq!(body.collect(100).await.unwrap(), "the bytes");
+}
+
+#[tokio::test]
+async fn a_download_that_breaks_off_is_asked_for_again() {
+    let service = capture([Reply::json("the bytes").cut_after(3), Reply::json("the bytes")]);
+    let files = client(&service).environments().files("e");
+    let fast = interactions_client::Backoff::default().initial(Duration::ZERO);
+    assert_eq!(files.download("a").with_retry(fast).await.unwrap(), "the bytes");
 }

@@ -64,6 +64,9 @@ object! {
         default {
             /// The agents of this page.
             agents: Vec<Agent>,
+            /// The agents of this page where the service answers in the form of its reference's
+            /// examples, which have them here instead of in `agents`.
+            data: Vec<Agent>,
         }
         optional {
             /// Where the next page begins; absent on the last.

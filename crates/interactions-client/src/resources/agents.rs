@@ -30,3 +30,10 @@ impl Agents {
         Call::silent(&self.0, "delete_agent", Method::DELETE, &["agents", id.into().as_str()])
     }
 }
+
+impl Listing<AgentListResponse> {
+    /// Only agents of this collection, as the service names it.
+    pub fn parent(self, collection: impl Into<String>) -> Self {
+        self.query("parent", collection)
+    }
+}

@@ -5,7 +5,6 @@ use interactions_types::{
     Credential, CredentialConfig, CredentialId, CredentialListResponse, CredentialUpdateConfig,
 };
 
-use super::update_mask;
 use crate::{Call, Client, Listing};
 
 /// The calls on stored secrets. They go in and never come out.
@@ -32,10 +31,7 @@ impl Credentials {
     ) -> Call<Credential> {
         let (id, update) = (id.into(), update.into());
         let path = ["credentials", id.as_str()];
-        let mask = update_mask(&update);
-        Call::new(&self.0, "update_credential", Method::PATCH, &path)
-            .query_if("update_mask", mask)
-            .json(&update)
+        Call::new(&self.0, "update_credential", Method::PATCH, &path).json(&update).masked()
     }
 
     /// Lists secrets, without their secrets.

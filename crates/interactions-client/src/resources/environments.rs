@@ -6,6 +6,7 @@ use interactions_types::{
 };
 
 use super::EnvironmentFiles;
+use super::files::bare;
 use crate::{Call, Client, Listing};
 
 /// The calls on sandboxes. The service removes one that nobody has used for about a week.
@@ -20,7 +21,8 @@ impl Environments {
 
     /// Reads the state of a sandbox.
     pub fn get(&self, id: impl Into<EnvironmentId>) -> Call<Environment> {
-        Call::new(&self.0, "get_environment", Method::GET, &["environments", id.into().as_str()])
+        let id = bare(&id.into());
+        Call::new(&self.0, "get_environment", Method::GET, &["environments", id.as_str()])
     }
 
     /// Lists sandboxes.
@@ -30,8 +32,8 @@ impl Environments {
 
     /// Removes a sandbox and its files.
     pub fn delete(&self, id: impl Into<EnvironmentId>) -> Call<()> {
-        let path = ["environments", &String::from(id.into())];
-        Call::silent(&self.0, "delete_environment", Method::DELETE, &path)
+        let id = bare(&id.into());
+        Call::silent(&self.0, "delete_environment", Method::DELETE, &["environments", id.as_str()])
     }
 
     /// The files in a sandbox.

@@ -10,7 +10,8 @@ use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method};
 use interactions_transport::Body;
-use interactions_types::{EnvironmentId, GetEnvironmentFilesResponse};
+use interactions_types::{EnvironmentId, GetEnvironmentFilesResponse, decode_value};
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::call::decoded;
@@ -29,9 +30,7 @@ pub struct EnvironmentFiles {
 
 impl EnvironmentFiles {
     pub(crate) fn new(client: Client, id: &EnvironmentId) -> Self {
-        // Both forms stand for the same sandbox.
-        let id = id.as_str().strip_prefix("environments/").map_or(id.clone(), Into::into);
-        Self { client, id }
+        Self { client, id: bare(id) }
     }
 
     /// Lists a folder; an empty path is the uppermost one. The path of a file lists that file.
@@ -55,15 +54,26 @@ impl EnvironmentFiles {
 
     /// Writes a file that is too large to hold: `make` gives its content anew for every try.
     ///
-    /// `length` is the number of bytes, which the service wants to know before.
+    /// `length` is the number of bytes, which the service wants to know before; content that turns
+    /// out longer or shorter is an error and is not stored.
     pub fn upload_stream(
         &self,
         path: &str,
         length: u64,
         make: impl Fn() -> Body + Send + Sync + 'static,
     ) -> Upload {
-        Upload::new(self.clone(), path, length, Payload::Made(Arc::new(make)))
+        Upload::new(
+            self.clone(),
+            path,
+            length,
+            Payload::Made(Arc::new(move || make().with_length(length))),
+        )
     }
+}
+
+/// The id itself: `environments/x` and `x` stand for the same sandbox.
+pub(super) fn bare(id: &EnvironmentId) -> EnvironmentId {
+    id.as_str().strip_prefix("environments/").map_or_else(|| id.clone(), Into::into)
 }
 
 impl Listing<GetEnvironmentFilesResponse> {
@@ -78,7 +88,10 @@ fn parts(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|part| !part.is_empty())
 }
 
-/// Reads a file: await it for its bytes, or take the [`body`](Self::body) piece by piece.
+/// Reads a file: await it for its bytes, 256 MiB at the most, or take the [`body`](Self::body)
+/// piece by piece.
+///
+/// The time limit of the call holds until the last byte.
 #[derive(Clone, Debug)]
 #[must_use = "a call does nothing until it is awaited"]
 pub struct Download {
@@ -96,10 +109,23 @@ impl Download {
     /// As awaiting the call itself; what breaks later is the body's error.
     pub async fn body(self) -> Result<Body, Error> {
         let span = Span::new("download_environment_file", &self.files.client);
-        span.watch(self.send()).await
+        span.watch(async {
+            let draft = self.draft()?;
+            let deadline = Deadline::after(self.options.limit);
+            let response = self.files.client.exchange(draft, &self.options, deadline).await?;
+            Ok(deadline.limit_body(response.into_body()))
+        })
+        .await
     }
 
-    async fn send(self) -> Result<Body, Error> {
+    async fn whole(self) -> Result<Bytes, Error> {
+        let draft = self.draft()?;
+        let deadline = Deadline::after(self.options.limit);
+        let client = &self.files.client;
+        Ok(client.exchange_whole(draft, &self.options, deadline).await?.into_body())
+    }
+
+    fn draft(&self) -> Result<Draft, Error> {
         let EnvironmentFiles { client, id } = &self.files;
         let mut segments = vec!["environments", id.as_str(), "files"];
         segments.extend(parts(&self.path));
@@ -107,8 +133,7 @@ impl Download {
         url.query_pairs_mut().append_pair("alt", "media");
         let mut draft = Draft::new(Method::GET, url);
         draft.accept = "*/*";
-        let deadline = Deadline::after(self.options.limit);
-        Ok(client.exchange(draft, &self.options, deadline).await?.into_body())
+        Ok(draft)
     }
 }
 
@@ -117,8 +142,8 @@ impl IntoFuture for Download {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        async move { self.body().await?.collect(usize::MAX).await.map_err(Error::transport) }
-            .boxed()
+        let span = Span::new("download_environment_file", &self.files.client);
+        async move { span.watch(self.whole()).await }.boxed()
     }
 }
 
@@ -195,7 +220,15 @@ impl Upload {
             header(CONTENT_TYPE.as_str(), &self.content_type)?,
         ];
         let response = client.exchange_whole(draft, &self.options, deadline).await?;
-        Ok(Reply::read(response, decoded)?.into_value())
+        let status = response.headers().get("x-goog-upload-status");
+        // Where it is not final, the service waits for more, and there is no file yet.
+        if let Some(status) = status.filter(|status| status.as_bytes() != b"final") {
+            let status = String::from_utf8_lossy(status.as_bytes()).into_owned();
+            return Err(Error::decode_text(format!(
+                "the service has not stored the file: the upload is `{status}` instead of `final`"
+            )));
+        }
+        Ok(Reply::read(response, uploaded)?.into_value())
     }
 
     /// The request that asks where to send the bytes.
@@ -217,6 +250,25 @@ impl Upload {
         ];
         Ok(draft)
     }
+}
+
+/// What was stored: a list of files, or the one file, in a field of its own or not.
+fn uploaded(body: &Bytes) -> Result<GetEnvironmentFilesResponse, Error> {
+    let whole: Value = decoded(body)?;
+    let one = match &whole {
+        Value::Object(object) if object.contains_key("files") => return decoded(body),
+        Value::Object(object) if object.contains_key("file") => &whole["file"],
+        Value::Object(object) if object.contains_key("name") || object.contains_key("path") => {
+            &whole
+        }
+        _ => {
+            return Err(Error::decode_text(
+                "the service did not say which files it has stored (`files`)",
+            ));
+        }
+    };
+    let files = json!({"files": [one]});
+    decode_value(&files).map_err(|error| Error::decode(&error, body))
 }
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Error> {

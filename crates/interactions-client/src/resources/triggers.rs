@@ -6,7 +6,6 @@ use interactions_types::{
     TriggerExecution, TriggerId, TriggerUpdate,
 };
 
-use super::update_mask;
 use crate::{Call, Client, Listing};
 
 /// The calls on triggers and their runs.
@@ -27,9 +26,7 @@ impl Triggers {
     /// Changes the fields that the update sets; pausing and going on are such changes.
     pub fn update(&self, id: impl Into<TriggerId>, update: &TriggerUpdate) -> Call<Trigger> {
         let path = ["triggers", &String::from(id.into())];
-        Call::new(&self.0, "update_trigger", Method::PATCH, &path)
-            .query_if("update_mask", update_mask(update))
-            .json(update)
+        Call::new(&self.0, "update_trigger", Method::PATCH, &path).json(update).masked()
     }
 
     /// Lists triggers.

@@ -6,7 +6,6 @@ use interactions_types::{
     WebhookListResponse, WebhookRotateSigningSecretResponse, WebhookUpdate,
 };
 
-use super::update_mask;
 use crate::{Call, Client, Listing};
 
 /// The calls on webhooks.
@@ -27,9 +26,7 @@ impl Webhooks {
     /// Changes the fields that the update sets.
     pub fn update(&self, id: impl Into<WebhookId>, update: &WebhookUpdate) -> Call<Webhook> {
         let path = ["webhooks", &String::from(id.into())];
-        Call::new(&self.0, "update_webhook", Method::PATCH, &path)
-            .query_if("update_mask", update_mask(update))
-            .json(update)
+        Call::new(&self.0, "update_webhook", Method::PATCH, &path).json(update).masked()
     }
 
     /// Lists webhooks.

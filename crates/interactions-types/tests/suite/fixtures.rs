@@ -40,8 +40,11 @@ fn every_fixture_survives() {
         resp_agents_get.json display_name
         resp_agents_get.json object
         resp_agents_get.json updated
-        resp_agents_list_oas.json data
         resp_agents_list_oas.json object
+        resp_agents_list_oas.json data[0].created
+        resp_agents_list_oas.json data[0].display_name
+        resp_agents_list_oas.json data[0].object
+        resp_agents_list_oas.json data[0].updated
         steps_oas_examples.json [2].arguments.query
         steps_oas_examples.json [3].result[0].title
         steps_oas_examples.json [3].result[0].url
