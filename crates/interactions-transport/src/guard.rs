@@ -26,7 +26,7 @@
 mod address;
 mod allow;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use ::reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -40,6 +40,9 @@ pub use address::is_public;
 pub use allow::AllowError;
 use allow::AllowList;
 
+const LOOPBACK_V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const LOOPBACK_V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+
 /// What may be reached beyond public addresses.
 ///
 /// Rules are hosts (`mcp.internal`), addresses (`10.0.0.7`, `[::1]`) and networks (`10.1.0.0/16`),
@@ -48,7 +51,8 @@ use allow::AllowList;
 /// A host rule holds for that name and not for its subdomains, wherever the name leads.
 /// An address or network without a port also holds for names that resolve to it; with a port it
 /// holds for URLs that spell the address, because a look-up does not know the port it is for.
-/// `localhost` counts as spelling the loopback address.
+/// `localhost` counts as spelling the loopback addresses `127.0.0.1` and `[::1]`, of which it reaches
+/// those that are allowed.
 #[derive(Clone, Debug)]
 pub struct Guard {
     allow: Arc<AllowList>,
@@ -79,14 +83,17 @@ impl Guard {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn transport(&self) -> Result<SharedTransport, TransportError> {
-        let resolver = |admit_all| Resolver { allow: Arc::clone(&self.allow), admit_all };
-        let client = |admit_all| {
-            ReqwestTransport::builder().no_proxy().resolver(resolver(admit_all)).build()
+        let client = |scope| {
+            let resolver = Resolver { allow: Arc::clone(&self.allow), scope };
+            ReqwestTransport::builder().no_proxy().resolver(resolver).build()
         };
         Ok(SharedTransport::new(Guarded {
             guard: self.clone(),
-            strict: client(false)?,
-            open: client(true)?,
+            strict: client(Scope::Judged)?,
+            open: client(Scope::Anywhere)?,
+            loopback_v4: client(Scope::Only(&[LOOPBACK_V4]))?,
+            loopback_v6: client(Scope::Only(&[LOOPBACK_V6]))?,
+            loopback: client(Scope::Only(&[LOOPBACK_V4, LOOPBACK_V6]))?,
         }))
     }
 
@@ -113,17 +120,22 @@ impl Guard {
             Some(Host::Ipv6(address)) => literal(address.into()),
             Some(Host::Domain(name)) => {
                 let name = name.trim_end_matches('.');
-                let local =
-                    name.eq_ignore_ascii_case("localhost") && self.allow.admits_loopback(port);
-                if local || self.allow.admits_host(name, port) {
-                    Ok(Verdict::Admitted)
-                } else if is_local(name) {
-                    refuse(format!(
-                        "{name}:{port} is this machine; the operator can allow it under [egress] allow"
-                    ))
-                } else {
-                    Ok(Verdict::ByName)
+                if self.allow.admits_host(name, port) {
+                    return Ok(Verdict::Admitted);
                 }
+                if !is_local(name) {
+                    return Ok(Verdict::ByName);
+                }
+                let [v4, v6] = [LOOPBACK_V4, LOOPBACK_V6].map(|address| {
+                    name.eq_ignore_ascii_case("localhost")
+                        && self.allow.admits_address(address, port)
+                });
+                if v4 || v6 {
+                    return Ok(Verdict::Loopback { v4, v6 });
+                }
+                refuse(format!(
+                    "{name}:{port} is this machine; the operator can allow it under [egress] allow"
+                ))
             }
             None => refuse("the address has no host".to_owned()),
         }
@@ -141,14 +153,19 @@ enum Verdict {
     Admitted,
     /// Allowed if the name resolves to an allowed address.
     ByName,
+    /// `localhost`, as far as its addresses are allowed.
+    Loopback { v4: bool, v6: bool },
 }
 
-/// Two clients, because a resolver does not learn which port it resolves for.
+/// A client for each verdict, because a resolver does not learn which port it resolves for.
 #[derive(Debug)]
 struct Guarded {
     guard: Guard,
     strict: ReqwestTransport,
     open: ReqwestTransport,
+    loopback_v4: ReqwestTransport,
+    loopback_v6: ReqwestTransport,
+    loopback: ReqwestTransport,
 }
 
 #[async_trait]
@@ -164,22 +181,39 @@ impl Transport for Guarded {
         match self.guard.judge(&url).map_err(|refusal| refusal.with_uri(&uri))? {
             Verdict::Admitted => self.open.send(request).await,
             Verdict::ByName => self.strict.send(request).await,
+            Verdict::Loopback { v6: false, .. } => self.loopback_v4.send(request).await,
+            Verdict::Loopback { v4: false, .. } => self.loopback_v6.send(request).await,
+            Verdict::Loopback { .. } => self.loopback.send(request).await,
         }
     }
 }
 
 struct Resolver {
     allow: Arc<AllowList>,
-    admit_all: bool,
+    scope: Scope,
+}
+
+/// Where names may lead.
+#[derive(Clone, Copy)]
+enum Scope {
+    /// To public and allowed addresses.
+    Judged,
+    Anywhere,
+    /// To these, whatever a look-up would say.
+    Only(&'static [IpAddr]),
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (allow, admit_all) = (Arc::clone(&self.allow), self.admit_all);
+        let (allow, scope) = (Arc::clone(&self.allow), self.scope);
+        if let Scope::Only(addresses) = scope {
+            let addresses = addresses.iter().map(|address| SocketAddr::new(*address, 0));
+            return Box::pin(std::future::ready(Ok(Box::new(addresses) as Addrs)));
+        }
         Box::pin(async move {
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let admitted = admitted(found, &allow, admit_all);
+            let admitted = admitted(found, &allow, matches!(scope, Scope::Anywhere));
             if admitted.is_empty() {
                 let why = format!(
                     "{REFUSED}: `{}` has no public address; the operator can allow it under [egress] allow",

@@ -32,11 +32,6 @@ impl AllowList {
         self.admits(address, |rule| rule.is_none())
     }
 
-    pub(super) fn admits_loopback(&self, port: u16) -> bool {
-        self.admits_address(IpAddr::from([127, 0, 0, 1]), port)
-            || self.admits_address(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]), port)
-    }
-
     pub(super) fn admits_host(&self, host: &str, port: u16) -> bool {
         self.0.iter().any(|rule| match rule {
             Rule::Host { name, port: allowed } => {

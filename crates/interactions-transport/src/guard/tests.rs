@@ -295,9 +295,42 @@ async fn refuses_names_by_what_they_resolve_to() {
     }
 }
 
+#[tokio::test]
+async fn a_rule_for_one_loopback_address_does_not_open_the_other() {
+    let says = |text: &str| {
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{text}")
+    };
+    let v4 = serve(says("v4"));
+    let port = v4.port();
+    // Not every machine has IPv6; where it has, somebody else may listen on the same port.
+    let v6 = TcpListener::bind(("::1", port)).ok().map(|listener| serve_on(listener, says("v6")));
+    let ask = async |rules: &[&str]| {
+        let transport = guard(rules).transport().unwrap();
+        let response = transport.send(get(format!("http://localhost:{port}/"))).await?;
+        let body = response.into_body().collect(99).await?;
+        Ok::<_, TransportError>(String::from_utf8(body.to_vec()).unwrap())
+    };
+    for rule in [format!("127.0.0.1:{port}"), "127.0.0.1".to_owned(), "127.0.0.0/8".to_owned()] {
+        assert_eq!(ask(&[&rule]).await.unwrap(), "v4", "{rule}");
+    }
+    for rule in [format!("[::1]:{port}"), "::1".to_owned()] {
+        let answer = ask(&[&rule]).await;
+        match v6 {
+            Some(_) => assert_eq!(answer.unwrap(), "v6", "{rule}"),
+            None => assert!(answer.is_err(), "{rule}"),
+        }
+    }
+    let either = ask(&["127.0.0.1", "::1"]).await.unwrap();
+    assert!(["v4", "v6"].contains(&either.as_str()), "{either}");
+    assert_eq!(ask(&["127.0.0.2"]).await.unwrap_err().kind(), TransportErrorKind::Refused);
+}
+
 /// Answers one request after the other with `answer`.
 fn serve(answer: String) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    serve_on(TcpListener::bind("127.0.0.1:0").unwrap(), answer)
+}
+
+fn serve_on(listener: TcpListener, answer: String) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for socket in listener.incoming() {

@@ -34,13 +34,19 @@ pub(super) fn config() -> Result<ClientConfig, TransportError> {
 #[derive(Debug)]
 struct LazyVerifier {
     provider: Arc<CryptoProvider>,
-    roots: OnceLock<Result<Verifier, Error>>,
+    roots: OnceLock<Verifier>,
 }
 
 impl LazyVerifier {
     fn verifier(&self) -> Result<&Verifier, Error> {
-        let load = || Verifier::new(Arc::clone(&self.provider));
-        self.roots.get_or_init(load).as_ref().map_err(Clone::clone)
+        match self.roots.get() {
+            Some(verifier) => Ok(verifier),
+            // A failure is not kept: files that cannot be opened now may be readable later.
+            None => {
+                let verifier = Verifier::new(Arc::clone(&self.provider))?;
+                Ok(self.roots.get_or_init(|| verifier))
+            }
+        }
     }
 }
 
