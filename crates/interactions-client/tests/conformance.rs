@@ -80,3 +80,35 @@ async fn a_client_that_does_nothing_fails_everything() {
     let report = conformance::client(&Gullible).await;
     assert!(report.passed.is_empty(), "{report}");
 }
+
+/// Never comes back.
+struct Asleep;
+
+#[async_trait]
+impl ClientUnderTest for Asleep {
+    async fn create(
+        &self,
+        _: SharedTransport,
+        _: CreateInteraction,
+    ) -> Result<Interaction, String> {
+        std::future::pending().await
+    }
+
+    async fn stream(
+        &self,
+        _: SharedTransport,
+        _: CreateInteraction,
+    ) -> Result<Interaction, String> {
+        std::future::pending().await
+    }
+
+    async fn get(&self, _: SharedTransport, _: InteractionId) -> Result<Interaction, String> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_comes_back_fails_in_time() {
+    let report = conformance::client(&Asleep).await;
+    assert!(report.failed.iter().any(|(_, seen)| seen.contains("within 60s")), "{report}");
+}

@@ -1,6 +1,6 @@
 //! A whole service that answers from a script, for testing agents without a network.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -104,7 +104,8 @@ impl ScriptedTurn {
 /// A model that does what its script says, turn by turn, and keeps what it was asked.
 ///
 /// It is a transport, so a client and all that stands on it run without a network. It stores
-/// interactions, streams or answers at once, and works in the background where it is asked to.
+/// interactions until they are deleted, streams or answers at once, and works in the background
+/// where it is asked to: such work is done when it is first read, and can be cancelled before.
 ///
 /// ```
 /// use interactions_testing::{ScriptedModel, ScriptedTurn};
@@ -126,8 +127,8 @@ struct Script {
     turns: VecDeque<ScriptedTurn>,
     requests: Vec<CreateInteraction>,
     stored: HashMap<String, Interaction>,
-    /// Ids that the service has forgotten.
-    forgotten: bool,
+    /// The ids of background work that nobody has read yet.
+    running: HashSet<String>,
 }
 
 impl ScriptedModel {
@@ -176,7 +177,7 @@ impl ScriptedModel {
     pub fn forget(&self) {
         let mut script = self.lock();
         script.stored.clear();
-        script.forgotten = true;
+        script.running.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Script> {
@@ -191,7 +192,7 @@ impl ScriptedModel {
         script.requests.push(request.clone());
         let previous = request.previous_interaction_id.as_ref();
         if let Some(previous) = previous.filter(|id| !script.stored.contains_key(id.as_str())) {
-            return refused(404, "not_found", &format!("there is no interaction {previous}"));
+            return missing(previous.as_str());
         }
         let Some(turn) = script.turns.pop_front() else {
             return refused(400, "script_over", "the script has no more turns");
@@ -203,24 +204,25 @@ impl ScriptedModel {
         let id = if stored { format!("v1_{}", script.requests.len()) } else { String::new() };
         let interaction = turn.interaction(&id, &request);
         if stored {
-            script.stored.insert(id, interaction.clone());
+            script.stored.insert(id.clone(), interaction.clone());
+        }
+        if request.stream == Some(true) {
+            return streamed(&interaction, turn.events, None);
         }
         if request.background == Some(true) {
+            script.running.insert(id);
             let mut begun = interaction;
             begun.status = Status::InProgress;
             begun.steps.clear();
             return answered(&json!(begun));
         }
-        if request.stream == Some(true) {
-            return streamed(&interaction, turn.events, None);
-        }
         answered(&json!(interaction))
     }
 
     fn get(&self, id: &str, query: &str) -> Response<Body> {
-        let Some(interaction) = self.lock().stored.get(id).cloned() else {
-            return refused(404, "not_found", &format!("there is no interaction {id}"));
-        };
+        let mut script = self.lock();
+        let Some(interaction) = script.stored.get(id).cloned() else { return missing(id) };
+        script.running.remove(id);
         let parameter = |name: &str| {
             query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         };
@@ -228,6 +230,28 @@ impl ScriptedModel {
             return streamed(&interaction, None, parameter("last_event_id"));
         }
         answered(&json!(interaction))
+    }
+
+    fn cancel(&self, id: &str) -> Response<Body> {
+        let mut script = self.lock();
+        let runs = script.running.remove(id);
+        let Some(interaction) = script.stored.get_mut(id) else { return missing(id) };
+        if !runs {
+            let message = format!("{id} is {}, so it cannot be cancelled", interaction.status);
+            return refused(400, "invalid_request", &message);
+        }
+        interaction.status = Status::Cancelled;
+        interaction.steps.clear();
+        answered(&json!(interaction))
+    }
+
+    fn delete(&self, id: &str) -> Response<Body> {
+        let mut script = self.lock();
+        script.running.remove(id);
+        match script.stored.remove(id) {
+            Some(_) => answered(&json!({})),
+            None => missing(id),
+        }
     }
 }
 
@@ -239,11 +263,14 @@ impl Transport for ScriptedModel {
         while let Some(piece) = body.next().await {
             bytes.extend_from_slice(&piece?);
         }
-        let path = head.uri.path().trim_end_matches('/');
-        let last = path.rsplit('/').next().unwrap_or_default();
-        Ok(match (head.method, last) {
-            (Method::POST, "interactions") => self.create(&bytes),
-            (Method::GET, id) => self.get(id, head.uri.query().unwrap_or_default()),
+        let path: Vec<&str> = head.uri.path().trim_end_matches('/').rsplit('/').collect();
+        Ok(match (head.method, path.as_slice()) {
+            (Method::POST, ["interactions", ..]) => self.create(&bytes),
+            (Method::POST, ["cancel", id, "interactions", ..]) => self.cancel(id),
+            (Method::GET, [id, "interactions", ..]) => {
+                self.get(id, head.uri.query().unwrap_or_default())
+            }
+            (Method::DELETE, [id, "interactions", ..]) => self.delete(id),
             _ => refused(404, "not_found", "the scripted model knows interactions only"),
         })
     }
@@ -254,6 +281,10 @@ fn answered(body: &Value) -> Response<Body> {
     let json = http::HeaderValue::from_static("application/json");
     response.headers_mut().insert(http::header::CONTENT_TYPE, json);
     response
+}
+
+fn missing(id: &str) -> Response<Body> {
+    refused(404, "not_found", &format!("there is no interaction {id}"))
 }
 
 fn refused(status: u16, code: &str, message: &str) -> Response<Body> {
@@ -276,9 +307,13 @@ fn streamed(interaction: &Interaction, cut: Option<usize>, after: Option<&str>) 
     }
     events.push(json!({"event_type": "interaction.completed", "interaction":
         {"id": interaction.id, "status": interaction.status, "usage": interaction.usage, "model": interaction.model}}));
+    let id = |number: usize| format!("evt_{number}");
+    if let Some(after) = after.filter(|after| !(0..events.len()).any(|n| id(n) == **after)) {
+        return refused(400, "invalid_request", &format!("there is no event `{after}`"));
+    }
     let mut text = String::new();
     for (number, mut event) in events.into_iter().enumerate() {
-        let id = format!("evt_{number}");
+        let id = id(number);
         event["event_id"] = json!(id);
         text.push_str(&format!("data: {event}\n\n"));
         if after == Some(id.as_str()) {
@@ -332,4 +367,78 @@ fn halves(text: &str) -> [&str; 2] {
     let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
     let (first, second) = text.split_at(middle);
     [first, second]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ask(model: &ScriptedModel, method: Method, path: &str, body: &Value) -> (u16, String) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://h/v1/interactions{path}"))
+            .body(Body::from(body))
+            .unwrap();
+        let response = model.send(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect(1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    fn model() -> ScriptedModel {
+        ScriptedModel::new([ScriptedTurn::text("one"), ScriptedTurn::text("two")])
+    }
+
+    #[tokio::test]
+    async fn background_work_streams_where_it_is_asked_to() {
+        let both = json!({"model": "m", "input": "x", "background": true, "stream": true});
+        let (status, body) = ask(&model(), Method::POST, "", &both).await;
+        assert_eq!(status, 200);
+        assert!(body.contains("interaction.completed") && body.ends_with("data: [DONE]\n\n"));
+    }
+
+    #[tokio::test]
+    async fn background_work_is_done_when_it_is_read_and_cancelled_before() {
+        let model = model();
+        let request = json!({"model": "m", "input": "x", "background": true});
+        let (_, begun) = ask(&model, Method::POST, "", &request).await;
+        assert!(begun.contains("in_progress") && !begun.contains("one"), "{begun}");
+        let (_, done) = ask(&model, Method::GET, "/v1_1", &Value::Null).await;
+        assert!(done.contains("one") && done.contains("completed"), "{done}");
+        assert_eq!(ask(&model, Method::POST, "/v1_1/cancel", &json!({})).await.0, 400);
+
+        ask(&model, Method::POST, "", &request).await;
+        let (status, body) = ask(&model, Method::POST, "/v1_2/cancel", &json!({})).await;
+        assert!(status == 200 && body.contains("cancelled"), "{body}");
+        let (_, stays) = ask(&model, Method::GET, "/v1_2", &Value::Null).await;
+        assert!(stays.contains("cancelled") && !stays.contains("two"), "{stays}");
+        assert_eq!(ask(&model, Method::POST, "/v1_9/cancel", &json!({})).await.0, 404);
+    }
+
+    #[tokio::test]
+    async fn streams_go_on_after_events_that_there_are() {
+        let model = model();
+        ask(&model, Method::POST, "", &json!({"model": "m", "input": "x"})).await;
+        let stream = async |after: &str| {
+            let path = format!("/v1_1?stream=true&last_event_id={after}");
+            ask(&model, Method::GET, &path, &Value::Null).await
+        };
+        let (status, rest) = stream("evt_1").await;
+        assert!(status == 200 && !rest.contains("evt_1\"") && rest.contains("evt_2\""), "{rest}");
+        assert_eq!(stream("evt_99").await.0, 400);
+        assert_eq!(stream("nonsense").await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_is_gone() {
+        let model = model();
+        ask(&model, Method::POST, "", &json!({"model": "m", "input": "x"})).await;
+        assert_eq!(ask(&model, Method::DELETE, "/v1_1", &Value::Null).await.0, 200);
+        for method in [Method::GET, Method::DELETE] {
+            assert_eq!(ask(&model, method, "/v1_1", &Value::Null).await.0, 404);
+        }
+        let next = json!({"model": "m", "input": "x", "previous_interaction_id": "v1_1"});
+        assert_eq!(ask(&model, Method::POST, "", &next).await.0, 404);
+    }
 }

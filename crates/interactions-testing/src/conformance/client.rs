@@ -1,8 +1,10 @@
 //! The exam for clients: scripted services, and what a client must make of them.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use interactions_transport::{SharedTransport, TransportErrorKind};
-use interactions_types::{CreateInteraction, Interaction, InteractionId};
+use interactions_types::{CreateInteraction, Interaction, InteractionId, Status};
 use serde_json::{Value, json};
 
 use super::{Report, ensure};
@@ -36,10 +38,14 @@ pub trait ClientUnderTest: Sync {
     ) -> Result<Interaction, String>;
 }
 
-/// Examines a client. Waits between retries are real, so it takes some seconds.
+/// Examines a client. Waits between retries are real, so it takes some seconds; a client that does
+/// not come back fails the rule after a minute.
 pub async fn client(client: &impl ClientUnderTest) -> Report {
+    let client = &InTime(client);
     let mut report = Report::default();
+    report.note("requests are sent with all they have", sends(client).await);
     report.note("replies are kept with all they have", keeps(client).await);
+    report.note("streams are read with all they have", understands(client).await);
     report.note("streams are read however they are cut", reads(client).await);
     report.note("a stream that breaks is taken up after its last event", resumes(client).await);
     report.note("a stream without its end is an error", ends(client).await);
@@ -48,7 +54,46 @@ pub async fn client(client: &impl ClientUnderTest) -> Report {
     report.note("a refusal is not asked again", accepts(client).await);
     report.note("a create that may have run is not repeated", spares(client).await);
     report.note("an answer cut for length goes on", continues(client).await);
+    report.note("a stream cut for length goes on", streams_on(client).await);
     report
+}
+
+/// No call of the exam takes an honest client longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A client that is given so much time for each call.
+struct InTime<'a, C>(&'a C);
+
+async fn in_time<T>(call: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let late = || Err(format!("nothing came within {PATIENCE:?}"));
+    tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(|_| late())
+}
+
+#[async_trait]
+impl<C: ClientUnderTest> ClientUnderTest for InTime<'_, C> {
+    async fn create(
+        &self,
+        transport: SharedTransport,
+        request: CreateInteraction,
+    ) -> Result<Interaction, String> {
+        in_time(self.0.create(transport, request)).await
+    }
+
+    async fn stream(
+        &self,
+        transport: SharedTransport,
+        request: CreateInteraction,
+    ) -> Result<Interaction, String> {
+        in_time(self.0.stream(transport, request)).await
+    }
+
+    async fn get(
+        &self,
+        transport: SharedTransport,
+        id: InteractionId,
+    ) -> Result<Interaction, String> {
+        in_time(self.0.get(transport, id)).await
+    }
 }
 
 fn request() -> CreateInteraction {
@@ -83,6 +128,48 @@ fn says(interaction: &Interaction, text: &str) -> Result<(), String> {
 fn asked(service: &Capture, times: usize) -> Result<(), String> {
     let seen = service.requests().len();
     ensure(seen == times, || format!("the service was asked {seen} times instead of {times}"))
+}
+
+async fn sends(client: &impl ClientUnderTest) -> Result<(), String> {
+    for fixture in fixtures("req_") {
+        let Ok(Value::Object(whole)) = serde_json::from_str(fixture.text) else { continue };
+        let named = whole.contains_key("model") || whole.contains_key("agent");
+        if !named || !whole.contains_key("input") || whole.contains_key("stream") {
+            continue;
+        }
+        let request = fixtures::check_roundtrip::<CreateInteraction>(fixture.text)
+            .map_err(|error| format!("{}: {error}", fixture.name))?;
+        let service = capture([Reply::json(r#"{"id":"v1_x","status":"completed"}"#)]);
+        client.create(service.transport(), request).await?;
+        asked(&service, 1)?;
+        let sent = service.requests()[0].json();
+        for (name, value) in &whole {
+            ensure(fixtures::same(value, &sent[name]), || {
+                format!("{}: `{name}` is sent as {}", fixture.name, sent[name])
+            })?;
+        }
+    }
+    Ok(())
+}
+
+async fn understands(client: &impl ClientUnderTest) -> Result<(), String> {
+    let mut read = 0;
+    for fixture in fixtures("stream_") {
+        let Ok(made) = fixtures::check_events(fixture.text) else { continue };
+        if made.status == Status::RequiresContinuation {
+            continue;
+        }
+        let service = capture([Reply::sse(fixture.text)]);
+        let told = client.stream(service.transport(), request()).await?;
+        let json = |interaction: &Interaction| {
+            serde_json::to_value(interaction).map_err(|error| error.to_string())
+        };
+        ensure(fixtures::same(&json(&told)?, &json(&made)?), || {
+            format!("{} is read as something else", fixture.name)
+        })?;
+        read += 1;
+    }
+    ensure(read > 5, || format!("only {read} streams of the corpus are whole"))
 }
 
 async fn keeps(client: &impl ClientUnderTest) -> Result<(), String> {
@@ -174,6 +261,21 @@ async fn continues(client: &impl ClientUnderTest) -> Result<(), String> {
     let body = service.requests()[1].json();
     let fits = body["continuation_token"] == "t"
         && body["previous_interaction_id"] == "a"
+        && body.get("input").is_none();
+    ensure(fits, || format!("it goes on with {body}"))
+}
+
+async fn streams_on(client: &impl ClientUnderTest) -> Result<(), String> {
+    let first = fixtures("stream_requires_continuation").next();
+    let first = first.ok_or_else(|| "the corpus has no such stream".to_owned())?;
+    let rest = events(&["part2"]);
+    let service = capture([Reply::sse(first.text), Reply::sse(transcript(&rest))]);
+    says(&client.stream(service.transport(), request()).await?, "part1 part2")?;
+    asked(&service, 2)?;
+    let body = service.requests()[1].json();
+    let fits = body["continuation_token"] == "tok1"
+        && body["previous_interaction_id"] == "v1_h1"
+        && body["stream"] == true
         && body.get("input").is_none();
     ensure(fits, || format!("it goes on with {body}"))
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use http::{Method, Request};
 use interactions_transport::sse::Decoder;
 use interactions_transport::{Body, SharedTransport, Timeouts, Transport};
-use interactions_types::{Accumulator, Interaction, Status, StreamEvent, decode};
+use interactions_types::{Accumulator, Interaction, Status, StreamEvent};
 use serde_json::{Value, json};
 
 use super::{Report, ensure};
+use crate::fixtures::{check_events, check_roundtrip, fixtures};
 
 /// No single answer may take longer, the model's time included.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Examines a server whose `model` answers any text.
 ///
 /// `base_url` ends with the version, for example `http://127.0.0.1:8080/v1`. The transport brings
-/// the key if the server wants one. Some twenty short interactions are created; most are deleted.
+/// the key if the server wants one. Some forty short interactions are created; most are deleted.
 pub async fn server(transport: SharedTransport, base_url: &str, model: &str) -> Report {
     let server = Server { transport, base: base_url.trim_end_matches('/'), model };
     let mut report = Report::default();
@@ -26,6 +27,7 @@ pub async fn server(transport: SharedTransport, base_url: &str, model: &str) -> 
     report.note("a stored stream can be taken up after each of its events", server.resumes().await);
     report.note("a conversation goes on from a stored turn, and forks", server.continues().await);
     report.note("background work answers at once and ends by itself", server.works().await);
+    report.note("requests of the corpus are understood", server.understands().await);
     report.note("what is not stored cannot be read", server.forgets().await);
     report.note("what is deleted is gone", server.deletes().await);
     report.note("what has completed cannot be cancelled", server.keeps().await);
@@ -74,6 +76,36 @@ fn refusals(model: &str) -> Vec<(&'static str, String, &'static [u16])> {
     ]
 }
 
+/// Whether every model can take a request: text and functions, and nothing kept elsewhere.
+fn is_plain(body: &Value) -> bool {
+    const PLAIN: [&str; 8] = [
+        "model",
+        "input",
+        "stream",
+        "store",
+        "background",
+        "system_instruction",
+        "generation_config",
+        "tools",
+    ];
+    let fields = body.as_object().into_iter().flat_map(serde_json::Map::keys);
+    let tools = body["tools"].as_array().into_iter().flatten();
+    let contents = match &body["input"] {
+        Value::Array(steps) => steps.clone(),
+        one => vec![one.clone()],
+    };
+    let texts = contents.iter().all(|content| match content["type"].as_str() {
+        None => content.is_string(),
+        Some("user_input" | "model_output") => {
+            let parts = content["content"].as_array().into_iter().flatten();
+            { parts }.all(|part| part["type"] == "text")
+        }
+        Some(kind) => matches!(kind, "text" | "thought" | "function_call" | "function_result"),
+    });
+    texts && { fields }.all(|name| PLAIN.contains(&name.as_str())) && { tools }
+        .all(|tool| tool["type"] == "function")
+}
+
 struct Server<'a> {
     transport: SharedTransport,
     base: &'a str,
@@ -96,7 +128,11 @@ impl Answer {
         ensure(self.kind.starts_with("application/json"), || {
             format!("content type {}", self.kind)
         })?;
-        decode(&self.body).map_err(|error| error.to_string())
+        check_roundtrip(&self.text()).map_err(|error| error.to_string())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The events and whether `[DONE]` ends them.
@@ -124,8 +160,7 @@ impl Answer {
     }
 
     fn shown(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body);
-        format!("{} {}", self.status, text.chars().take(200).collect::<String>())
+        format!("{} {}", self.status, self.text().chars().take(200).collect::<String>())
     }
 }
 
@@ -174,8 +209,43 @@ impl Server<'_> {
         self.clear(&made).await
     }
 
+    /// Sends what the service's documents send, as far as any model can take it.
+    async fn understands(&self) -> Result<(), String> {
+        let mut taken = 0;
+        for fixture in fixtures("req_") {
+            let Ok(mut body) = serde_json::from_str::<Value>(fixture.text) else { continue };
+            if !body["model"].is_string() || body.get("input").is_none() {
+                continue;
+            }
+            body["model"] = self.model.into();
+            let answer = self.send(Method::POST, "/interactions", body.to_string()).await?;
+            let in_it = |why: String| format!("{}: {why}", fixture.name);
+            if !is_plain(&body) {
+                // What a model cannot do, or what is not there, may be refused, but in order.
+                match answer.status {
+                    200 => self.discard(&answer).await?,
+                    400..500 => self.is_error(&answer, &[answer.status]).map_err(in_it)?,
+                    _ => return Err(in_it(answer.shown())),
+                }
+                continue;
+            }
+            taken += 1;
+            let made = if body["stream"] == true {
+                answer.events().map_err(in_it)?;
+                check_events(&answer.text()).map_err(|error| in_it(error.to_string()))?
+            } else {
+                answer.interaction().map_err(in_it)?
+            };
+            ensure(made.status != Status::Failed, || in_it("it fails".to_owned()))?;
+            self.discard(&answer).await?;
+        }
+        ensure(taken > 5, || format!("only {taken} requests of the corpus are for every model"))
+    }
+
     async fn stream(&self) -> Result<(Interaction, Vec<StreamEvent>), String> {
-        let (events, done) = self.post(json!({"stream": true})).await?.events()?;
+        let answer = self.post(json!({"stream": true})).await?;
+        let (events, done) = answer.events()?;
+        check_events(&answer.text()).map_err(|error| error.to_string())?;
         ensure(done, || "there is no [DONE]".to_owned())?;
         let kinds: Vec<&str> = events.iter().map(StreamEvent::kind).collect();
         let framed = kinds.first() == Some(&"interaction.created")
@@ -203,6 +273,9 @@ impl Server<'_> {
         ensure(again == events, || "a replay differs from the stream".to_owned())?;
         for (number, event) in events.iter().enumerate() {
             let last = event.event_id().ok_or_else(|| format!("event {number} has no id"))?;
+            // Event ids are the server's own; they may have characters that end a parameter.
+            let last: String =
+                url::form_urlencoded::byte_serialize(last.as_str().as_bytes()).collect();
             let path = format!("{id}?stream=true&last_event_id={last}");
             let (rest, done) = self.get(&path).await?.events()?;
             ensure(done && rest == events[number + 1..], || {
@@ -284,6 +357,21 @@ impl Server<'_> {
         let error = &answer.json()?["error"];
         let whole = error["code"].is_string() && error["message"].is_string();
         ensure(whole, || format!("the body is no error: {}", answer.shown()))
+    }
+
+    /// Deletes what may still be at work, or not be there at all.
+    async fn discard(&self, answer: &Answer) -> Result<(), String> {
+        let id = match answer.json() {
+            Ok(made) => made["id"].as_str().map(str::to_owned),
+            Err(_) => answer.events()?.0.iter().find_map(|event| match event {
+                StreamEvent::Created(created) => Some(created.interaction.id.to_string()),
+                _ => None,
+            }),
+        };
+        if let Some(id) = id.filter(|id| !id.is_empty()) {
+            self.send(Method::DELETE, &format!("/interactions/{id}"), String::new()).await?;
+        }
+        Ok(())
     }
 
     /// Deletes with the status that Google's SDKs take for success.
