@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{agent, backup, keys, remote, serve};
+use commands::{a2a, agent, backup, keys, remote, serve};
 
 /// The Interactions API at both ends of the wire.
 #[derive(Debug, Parser)]
@@ -33,6 +33,8 @@ enum Command {
     Serve(serve::Serve),
     /// Ask an agent that may use tools; by default with a server of its own.
     Agent(agent::Agent),
+    /// Agent2Agent: put agents on the A2A network.
+    A2a(a2a::A2a),
     /// Show a stored interaction.
     Get(remote::Get),
     /// Follow an interaction from its beginning to its end.
@@ -54,6 +56,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(serve) => serve.run().await,
         Command::Agent(agent) => agent.run().await,
+        Command::A2a(a2a) => a2a.run().await,
         Command::Get(get) => get.run().await,
         Command::Watch(watch) => watch.run().await,
         Command::Cancel(cancel) => cancel.run().await,

@@ -1,0 +1,510 @@
+//! What happens to tasks: they are begun, followed to their end, settled, and cancelled.
+//!
+//! For every task that is not finished there is one runner in this process, whoever listens. It
+//! keeps nothing in memory that the index and the executor could not tell the next one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::agent::HostedAgent;
+use super::push::Pushes;
+use super::wakes::Wakes;
+use crate::executor::{Begun, Lost, Turn, Update, Work};
+use crate::fault::{Fault, FaultKind};
+use crate::index::{Claim, Index, IndexError};
+use crate::task::{Scope, StatusRecord, TaskRecord};
+use crate::wire::{Message, Part, Role, TaskState};
+
+/// How often work is begun that the agent cannot take at the moment.
+const TRIES: u32 = 5;
+/// How long an agent may be out of reach before its tasks are given up.
+const OUT_OF_REACH: Duration = Duration::from_secs(15 * 60);
+/// The longest wait between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long a cancelled task is waited for.
+const CANCEL_WAIT: Duration = Duration::from_secs(10);
+
+/// The host without its face.
+pub(crate) struct Engine {
+    pub(super) index: Arc<dyn Index>,
+    pub(super) agents: BTreeMap<String, Arc<HostedAgent>>,
+    /// The route to the agent that is meant when none is named.
+    pub(super) default: String,
+    pub(super) wakes: Wakes,
+    pub(super) pushes: Pushes,
+    /// The tasks with a runner, and whether it is to look again when it is through.
+    running: Mutex<HashMap<String, bool>>,
+    pub(crate) closing: CancellationToken,
+    pub(super) tracker: TaskTracker,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(
+        index: Arc<dyn Index>,
+        agents: BTreeMap<String, Arc<HostedAgent>>,
+        default: String,
+        pushes: Pushes,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            index,
+            agents,
+            default,
+            wakes: Wakes::default(),
+            pushes,
+            running: Mutex::default(),
+            closing: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+        })
+    }
+
+    pub(super) fn default_agent(&self) -> &str {
+        &self.default
+    }
+
+    pub(super) fn hosted(&self, route: &str) -> Option<&HostedAgent> {
+        self.agents.get(route).map(Arc::as_ref)
+    }
+
+    pub(super) fn offers_push(&self) -> bool {
+        self.pushes.offered()
+    }
+
+    /// Takes up what an earlier process has left unfinished.
+    pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), IndexError> {
+        for task in self.index.unfinished().await? {
+            tracing::info!(task = %task.id, "taking up an unfinished task");
+            self.start(task.scope, task.id, true);
+        }
+        for push in self.index.unserved_pushes().await? {
+            self.push(push);
+        }
+        Ok(())
+    }
+
+    /// Stops: tasks stay as they are for the next process.
+    pub(crate) async fn close(&self) {
+        self.closing.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+        self.index.close().await;
+    }
+
+    /// Sees to it that a task is run. `again` says that another process may have begun its turn.
+    pub(crate) fn start(self: &Arc<Self>, scope: Scope, id: String, again: bool) {
+        {
+            let mut runners = self.runners();
+            if let Some(look_again) = runners.get_mut(&id) {
+                *look_again = true;
+                return;
+            }
+            runners.insert(id.clone(), false);
+        }
+        let engine = Arc::clone(self);
+        self.tracker.spawn(async move {
+            let mut again = again;
+            loop {
+                tokio::select! {
+                    () = engine.closing.cancelled() => return,
+                    () = engine.run(&scope, &id, again) => {}
+                }
+                again = false;
+                let mut runners = engine.runners();
+                // What happened while the last look was ending is looked at once more.
+                if runners.remove(&id) != Some(true) {
+                    return;
+                }
+                runners.insert(id.clone(), false);
+            }
+        });
+    }
+
+    fn runners(&self) -> std::sync::MutexGuard<'_, HashMap<String, bool>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a task's last turn to its end, when it is its turn in the conversation.
+    async fn run(self: &Arc<Self>, scope: &Scope, id: &str, again: bool) {
+        let (task, head) = match self.claimed(scope, id).await {
+            Some(claimed) => claimed,
+            None => return,
+        };
+        let context_id = task.context_id.clone();
+        self.wakes.wake(id);
+        self.push_for(scope, id).await;
+        match self.agents.get(&scope.agent).cloned() {
+            Some(agent) => self.work(&agent, task, head, again).await,
+            None => {
+                self.fail(&task, "The agent is not hosted here any more.").await;
+            }
+        }
+        self.wakes.wake(id);
+        // Whoever waits longest in the conversation is next.
+        match self.index.waiting(scope, &context_id).await {
+            Ok(waiting) => {
+                if let Some(next) = waiting.into_iter().next() {
+                    self.start(scope.clone(), next, false);
+                }
+            }
+            Err(error) => tracing::error!(%error, "who is next in a conversation is not known"),
+        }
+    }
+
+    async fn claimed(&self, scope: &Scope, id: &str) -> Option<(TaskRecord, Option<String>)> {
+        let mut pause = Pause::new();
+        loop {
+            match self.index.claim(scope, id).await {
+                Ok(Claim::Yes { task, head }) => return Some((*task, head)),
+                Ok(Claim::Wait | Claim::No) => return None,
+                Err(error) => tracing::error!(%error, task = id, "a task cannot be claimed"),
+            }
+            pause.wait().await;
+        }
+    }
+
+    /// Begins what is not begun and follows it to the end of the turn.
+    async fn work(
+        &self,
+        agent: &HostedAgent,
+        mut task: TaskRecord,
+        head: Option<String>,
+        mut again: bool,
+    ) {
+        let place = task.turns.len() - 1;
+        let mut continues = false;
+        loop {
+            if task.turns[place].outcome.is_some() {
+                return;
+            }
+            if continues || task.turns[place].handles.is_empty() {
+                if task.cancelling {
+                    self.settle(&task, StatusRecord::new(TaskState::Canceled, None)).await;
+                    return;
+                }
+                let turn = turn(&task, head.as_deref(), continues, again);
+                match self.begin(agent, &task, &turn).await {
+                    Some(begun) => task = begun,
+                    None => return,
+                }
+                again = false;
+            }
+            let Some(work) = task.works(place).pop() else { return };
+            match self.follow(agent, &work).await {
+                Ending::Cut => continues = true,
+                Ending::Status(status) => {
+                    self.settle(&task, *status).await;
+                    return;
+                }
+                Ending::Lost(why) => {
+                    self.fail(&task, why).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Begins work and keeps its handle; `None` when the turn has ended instead.
+    async fn begin(
+        &self,
+        agent: &HostedAgent,
+        task: &TaskRecord,
+        turn: &Turn,
+    ) -> Option<TaskRecord> {
+        let mut pause = Pause::new();
+        let mut tries = 1;
+        loop {
+            let fault = match agent.executor.begin(turn).await {
+                Ok(Begun::Work(handle)) => return self.keep(agent, task, handle).await,
+                Ok(Begun::Asks(question)) => {
+                    let asks = StatusRecord::new(TaskState::InputRequired, Some(*question));
+                    self.settle(task, asks).await;
+                    return None;
+                }
+                Err(fault) => fault,
+            };
+            if fault.kind() == FaultKind::Internal && tries < TRIES {
+                tries += 1;
+                pause.wait().await;
+                continue;
+            }
+            self.settle(task, refusal(task, turn, &fault)).await;
+            return None;
+        }
+    }
+
+    /// Notes a handle. Somebody may have asked to stop the task meanwhile; then it is stopped.
+    async fn keep(
+        &self,
+        agent: &HostedAgent,
+        task: &TaskRecord,
+        handle: String,
+    ) -> Option<TaskRecord> {
+        let place = task.turns.len() - 1;
+        let kept = self
+            .change(&task.scope, &task.id, |task| {
+                task.turns[place].handles.push(handle.clone());
+                true
+            })
+            .await?;
+        self.wakes.wake(&kept.id);
+        if kept.cancelling
+            && let Some(work) = kept.works(place).pop()
+            && let Err(fault) = agent.executor.cancel(&work).await
+        {
+            tracing::warn!(%fault, task = %kept.id, "work that was to be stopped goes on");
+        }
+        Some(kept)
+    }
+
+    async fn follow(&self, agent: &HostedAgent, work: &Work) -> Ending {
+        let mut heard = 0;
+        let mut pause = Pause::new();
+        let mut silent_since = tokio::time::Instant::now();
+        loop {
+            let mut updates = agent.executor.follow(work, heard);
+            let lost = loop {
+                match updates.next().await {
+                    Some(Ok(Update::Cut)) => return Ending::Cut,
+                    Some(Ok(Update::Status { state, message, metadata }))
+                        if Update::status(state.clone()).ends() =>
+                    {
+                        let mut status = StatusRecord::new(state, message);
+                        status.metadata = metadata;
+                        return Ending::Status(Box::new(status));
+                    }
+                    Some(Ok(_)) => {
+                        heard += 1;
+                        silent_since = tokio::time::Instant::now();
+                        pause = Pause::new();
+                    }
+                    Some(Err(lost)) => break lost,
+                    None => break Lost::Unreachable("its updates end without an end".to_owned()),
+                }
+            };
+            match lost {
+                Lost::Gone(why) => {
+                    tracing::error!(task = %work.task_id, why, "the work of a task is gone");
+                    return Ending::Lost("The work on this task is not there any more.");
+                }
+                Lost::Unreachable(why) => {
+                    tracing::warn!(task = %work.task_id, why, "the work of a task is out of reach");
+                    if silent_since.elapsed() > OUT_OF_REACH {
+                        return Ending::Lost("The agent was out of reach for too long.");
+                    }
+                }
+            }
+            pause.wait().await;
+        }
+    }
+
+    async fn fail(&self, task: &TaskRecord, why: &str) {
+        let message = word(task, vec![Part::text(why)]);
+        self.settle(task, StatusRecord::new(TaskState::Failed, Some(message))).await;
+    }
+
+    /// Ends the turn, unless it has ended: of two ends the first one stays.
+    pub(super) async fn settle(&self, task: &TaskRecord, status: StatusRecord) {
+        let place = task.turns.len() - 1;
+        let settled = self
+            .change(&task.scope, &task.id, |task| {
+                let turn = &mut task.turns[place];
+                if turn.outcome.is_some() || task.status.state.is_terminal() {
+                    return false;
+                }
+                turn.outcome = Some(status.clone());
+                task.status = status.clone();
+                task.cancelling = false;
+                true
+            })
+            .await;
+        if settled.is_some() {
+            tracing::info!(task = %task.id, state = ?status.state, "a turn has ended");
+        }
+        self.wakes.wake(&task.id);
+    }
+
+    /// Changes a stored task, however often others are faster; `None` when it is not there.
+    pub(super) async fn change(
+        &self,
+        scope: &Scope,
+        id: &str,
+        change: impl Fn(&mut TaskRecord) -> bool,
+    ) -> Option<TaskRecord> {
+        let mut pause = Pause::new();
+        loop {
+            let tried = async {
+                let Some(mut task) = self.index.task(scope, id).await? else { return Ok(None) };
+                if !change(&mut task) {
+                    return Ok(Some(Some(task)));
+                }
+                let changed = self.index.update(&task).await?;
+                task.version += 1;
+                Ok::<_, IndexError>(Some(changed.then_some(task)))
+            };
+            match tried.await {
+                Ok(None) => return None,
+                Ok(Some(Some(task))) => return Some(task),
+                // Somebody else was faster.
+                Ok(Some(None)) => continue,
+                Err(error) => tracing::error!(%error, task = id, "a task cannot be changed"),
+            }
+            pause.wait().await;
+        }
+    }
+
+    /// Stops a task, whatever it is at.
+    pub(crate) async fn cancel(&self, scope: &Scope, id: &str) -> Result<TaskRecord, Fault> {
+        let task = self.task(scope, id).await?;
+        if task.status.state == TaskState::Canceled {
+            return Ok(task);
+        }
+        if task.is_terminal() {
+            let message = "the task has ended, so it cannot be cancelled";
+            return Err(Fault::new(FaultKind::TaskNotCancelable, message));
+        }
+        let changed = self
+            .change(scope, id, |task| {
+                if task.is_terminal() {
+                    return false;
+                }
+                let at_work = task.status.state == TaskState::Working;
+                if at_work {
+                    task.cancelling = true;
+                } else {
+                    let canceled = StatusRecord::new(TaskState::Canceled, None);
+                    if let Some(turn) = task.turns.last_mut() {
+                        turn.outcome = Some(canceled.clone());
+                    }
+                    task.status = canceled;
+                }
+                true
+            })
+            .await
+            .ok_or_else(|| Fault::task_not_found(id))?;
+        self.wakes.wake(id);
+        if changed.is_terminal() {
+            return Ok(changed);
+        }
+        let place = changed.turns.len() - 1;
+        if let (Some(agent), Some(work)) =
+            (self.agents.get(&scope.agent), changed.works(place).pop())
+        {
+            agent.executor.cancel(&work).await?;
+        }
+        let settled = self.wait(scope, id, TaskRecord::is_terminal);
+        match tokio::time::timeout(CANCEL_WAIT, settled).await {
+            Ok(task) => task,
+            Err(_) => self.task(scope, id).await,
+        }
+    }
+
+    /// The task, if it is this caller's.
+    pub(crate) async fn task(&self, scope: &Scope, id: &str) -> Result<TaskRecord, Fault> {
+        let task = self.index.task(scope, id).await.map_err(|error| broken(&error))?;
+        task.ok_or_else(|| Fault::task_not_found(id))
+    }
+
+    /// Waits until a task is as wanted.
+    pub(crate) async fn wait(
+        &self,
+        scope: &Scope,
+        id: &str,
+        wanted: impl Fn(&TaskRecord) -> bool,
+    ) -> Result<TaskRecord, Fault> {
+        let mut waking = self.wakes.listen(id);
+        loop {
+            let task = self.task(scope, id).await?;
+            if wanted(&task) {
+                return Ok(task);
+            }
+            waking.changed().await;
+        }
+    }
+}
+
+enum Ending {
+    Cut,
+    Status(Box<StatusRecord>),
+    Lost(&'static str),
+}
+
+/// What the executor is asked for a task's last turn.
+fn turn(task: &TaskRecord, head: Option<&str>, continues: bool, again: bool) -> Turn {
+    let last = task.turns.len() - 1;
+    // Turns without work have messages that nobody has worked on yet.
+    let first = task.turns[..last]
+        .iter()
+        .rposition(|turn| !turn.handles.is_empty())
+        .map_or(0, |worked| worked + 1);
+    let own = task.last_handle();
+    Turn {
+        caller: task.scope.owner.clone(),
+        task_id: task.id.clone(),
+        context_id: task.context_id.clone(),
+        messages: task.turns[first..].iter().map(|turn| turn.message.clone()).collect(),
+        accepted_output_modes: task.turns[last].accepted_output_modes.clone(),
+        previous: own.or(head).map(str::to_owned),
+        answers: own.is_some() && !continues,
+        continues,
+        number: task.turns.iter().map(|turn| turn.handles.len()).sum(),
+        again,
+    }
+}
+
+/// How a turn ends that the executor does not take.
+fn refusal(task: &TaskRecord, turn: &Turn, fault: &Fault) -> StatusRecord {
+    let by_caller = fault.kind() != FaultKind::Internal;
+    let said = Part::text(fault.message());
+    if by_caller && turn.answers {
+        // The question stands, so the caller may try another answer.
+        let asked = task.turns.iter().rev().skip(1).find_map(|turn| turn.outcome.as_ref());
+        let parts = asked.and_then(|asked| asked.message.as_ref()).map(|asked| &asked.parts[..]);
+        let parts = std::iter::once(said).chain(parts.unwrap_or_default().iter().cloned());
+        let message = word(task, parts.collect());
+        return StatusRecord::new(TaskState::InputRequired, Some(message));
+    }
+    let state = if by_caller { TaskState::Rejected } else { TaskState::Failed };
+    StatusRecord::new(state, Some(word(task, vec![said])))
+}
+
+/// Something that the host says about a task.
+fn word(task: &TaskRecord, parts: Vec<Part>) -> Message {
+    Message {
+        message_id: format!("{}-{}-host", task.id, task.turns.len()),
+        context_id: Some(task.context_id.clone()),
+        task_id: Some(task.id.clone()),
+        ..Message::new(Role::Agent, parts)
+    }
+}
+
+/// The index does not work; the caller is not told how.
+pub(super) fn broken(error: &IndexError) -> Fault {
+    tracing::error!(%error, "the index of tasks does not work");
+    Fault::internal("the host cannot reach its tasks at the moment")
+}
+
+/// Waits that grow.
+#[derive(Debug)]
+pub(super) struct Pause(Duration);
+
+impl Pause {
+    pub(super) fn new() -> Self {
+        Self(Duration::from_millis(250))
+    }
+
+    pub(super) async fn wait(&mut self) {
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,301 @@
+//! The host over HTTP: both bindings, cards, and what they have in common.
+
+mod body;
+mod decode;
+mod jsonrpc;
+mod legacy;
+mod negotiation;
+mod rest;
+mod route;
+mod sse;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH,
+    WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::agent::HostedAgent;
+use super::auth::{Authenticator, Unauthenticated};
+use super::engine::Engine;
+use super::operations::Caller;
+use crate::card::{CardSigner, Offer};
+use crate::fault::{Fault, FaultKind};
+use crate::wire;
+use negotiation::Version;
+use route::{Binding, Routed};
+
+/// What the face needs beside the engine.
+pub(crate) struct Face {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    /// Where the host is, as cards tell it.
+    pub(crate) base_url: String,
+    pub(crate) signer: Option<CardSigner>,
+    pub(crate) body_limit: usize,
+    /// Whether callers of protocol 0.3 are served too.
+    pub(crate) legacy: bool,
+}
+
+impl fmt::Debug for Face {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Face").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+/// The host as a router. Every path is looked at by hand: a tenant may stand before any of them.
+pub(crate) fn router(face: Arc<Face>) -> Router {
+    Router::new().fallback(serve).with_state(face)
+}
+
+async fn serve(State(face): State<Arc<Face>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let version = negotiation::version(&parts);
+    if face.legacy
+        && version == Ok(Version::V03)
+        && let Some(route) = legacy::rest(&parts.method, parts.uri.path())
+    {
+        return match face.admit(parts, body, None, version).await {
+            Ok(arrival) => rest::serve_legacy(&face, route, arrival).await,
+            Err(refusal) => *refusal,
+        };
+    }
+    let routed = match route::find(&parts.method, parts.uri.path()) {
+        Ok(routed) => routed,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let Routed { binding, tenant } = routed;
+    // Cards are for everybody: they say how to authenticate.
+    if binding == Binding::Card {
+        return face.card(tenant.as_deref(), &parts.headers);
+    }
+    let arrival = match face.admit(parts, body, tenant, version).await {
+        Ok(arrival) => arrival,
+        Err(refusal) => return *refusal,
+    };
+    match binding {
+        Binding::Rest(route) => rest::serve(&face, route, arrival).await,
+        Binding::JsonRpc | Binding::Card => jsonrpc::serve(&face, arrival).await,
+    }
+}
+
+/// A request whose sender is known.
+pub(crate) struct Arrival {
+    caller: Caller,
+    version: Result<Version, Fault>,
+    headers: HeaderMap,
+    query: http::Uri,
+    body: Bytes,
+}
+
+impl Face {
+    /// Finds out who calls, and only then reads what they say.
+    async fn admit(
+        &self,
+        parts: http::request::Parts,
+        body: Body,
+        tenant: Option<String>,
+        version: Result<Version, Fault>,
+    ) -> Result<Arrival, Box<Response>> {
+        let principal = self.authenticator.authenticate(&parts).await;
+        let principal = principal.map_err(|refusal| Box::new(unauthenticated(&refusal)))?;
+        let body = body::read(body, self.body_limit).await;
+        let body = body.ok_or_else(|| Box::new(too_large(self.body_limit)))?;
+        let extensions = negotiation::extensions(&parts.headers);
+        let caller = Caller { principal, tenant, extensions };
+        Ok(Arrival { caller, version, headers: parts.headers, query: parts.uri, body })
+    }
+
+    /// An agent's card, which browsers and proxies may keep for a while.
+    fn card(&self, tenant: Option<&str>, headers: &HeaderMap) -> Response {
+        let route = tenant.unwrap_or(self.engine.default_agent());
+        let Some(agent) = self.engine.hosted(route) else {
+            let fault = Fault::new(FaultKind::MethodNotFound, "there is no such agent here");
+            return rest::refused(&fault);
+        };
+        let card = self.signed(route, agent, agent.public_card());
+        let body = card.to_string();
+        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(body.as_bytes()));
+        let etag = format!("\"{digest}\"");
+        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let is_known = known
+            .flat_map(|value| value.split(','))
+            .any(|known| matches!(known.trim().trim_start_matches("W/"), one if one == etag || one == "*"));
+        let mut response = Response::new(Body::empty());
+        if is_known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            *response.body_mut() = Body::from(body);
+            set(&mut response, CONTENT_TYPE, "application/json");
+        }
+        set(&mut response, CACHE_CONTROL, "public, max-age=300");
+        set(&mut response, ETAG, &etag);
+        response
+    }
+
+    /// A card with the host's part of it, and its signature if the host signs.
+    fn signed(&self, route: &str, agent: &HostedAgent, card: &crate::card::Card) -> Value {
+        let is_default = route == self.engine.default_agent();
+        let offer = Offer {
+            base_url: &self.base_url,
+            tenant: (!is_default).then_some(route),
+            schemes: self.authenticator.schemes(),
+            requirements: self.authenticator.requirements(),
+            push: self.engine.offers_push(),
+            extended: agent.has_extended_card(),
+        };
+        let wire = card.to_wire(&offer);
+        let mut json = serde_json::to_value(&wire).unwrap_or_default();
+        if self.legacy {
+            json = legacy::card(json);
+        }
+        if let Some(signer) = &self.signer {
+            json["signatures"] = json!(signer.sign(&json));
+        }
+        json
+    }
+
+    /// `GetExtendedAgentCard`.
+    pub(crate) fn extended_card(&self, caller: &Caller) -> Result<Value, Fault> {
+        let (scope, agent) = self.engine.agent(caller)?;
+        let card = agent.card_for(&caller.principal).ok_or_else(|| {
+            Fault::unsupported("the agent has no extended card: its public one says everything")
+        })?;
+        Ok(self.signed(&scope.agent, &agent, &card))
+    }
+}
+
+/// A JSON body.
+fn json_response(status: StatusCode, kind: &str, body: &impl Serialize) -> Response {
+    let mut response = Response::new(Body::from(serde_json::to_string(body).unwrap_or_default()));
+    *response.status_mut() = status;
+    set(&mut response, CONTENT_TYPE, kind);
+    response
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Names the extensions that hold for the answer.
+fn activate(response: &mut Response, extensions: &[String]) {
+    if !extensions.is_empty() {
+        let name = HeaderName::from_static("a2a-extensions");
+        set(response, name, &extensions.join(", "));
+    }
+}
+
+/// A refusal that is not the protocol's: it has no code for it.
+fn plain_refusal(status: StatusCode, name: &str, reason: &str, message: &str) -> Response {
+    let info = json!({
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reason,
+        "domain": "a2a-protocol.org",
+    });
+    let error = json!({
+        "code": status.as_u16(), "status": name, "message": message, "details": [info],
+    });
+    json_response(status, "application/json", &json!({"error": error}))
+}
+
+fn unauthenticated(refusal: &Unauthenticated) -> Response {
+    let status = refusal.status();
+    let (name, reason) = match status {
+        StatusCode::FORBIDDEN => ("PERMISSION_DENIED", "PERMISSION_DENIED"),
+        StatusCode::SERVICE_UNAVAILABLE => ("UNAVAILABLE", "UNAVAILABLE"),
+        _ => ("UNAUTHENTICATED", "UNAUTHENTICATED"),
+    };
+    let mut response = plain_refusal(status, name, reason, &refusal.to_string());
+    if let Some(challenge) = refusal.challenge() {
+        set(&mut response, WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+fn too_large(limit: usize) -> Response {
+    let message = format!("the body has more than {limit} bytes, or broke off");
+    let status = StatusCode::PAYLOAD_TOO_LARGE;
+    plain_refusal(status, "INVALID_ARGUMENT", "BODY_TOO_LARGE", &message)
+}
+
+impl route::Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotFound => {
+                let message = "there is no such path; the agent card names the addresses";
+                let status = StatusCode::NOT_FOUND;
+                plain_refusal(status, "NOT_FOUND", "METHOD_NOT_FOUND", message)
+            }
+            Self::Method(allowed) => {
+                let status = StatusCode::METHOD_NOT_ALLOWED;
+                let message = format!("this path takes {allowed}");
+                let mut response =
+                    plain_refusal(status, "INVALID_ARGUMENT", "METHOD_NOT_FOUND", &message);
+                set(&mut response, ALLOW, allowed);
+                response
+            }
+        }
+    }
+}
+
+/// The error of the HTTP+JSON binding, in the shape of `google.rpc.Status`.
+fn status(fault: &Fault) -> Value {
+    json!({"error": {
+        "code": fault.kind().http_status().as_u16(),
+        "status": fault.kind().rpc_status(),
+        "message": fault.message(),
+        "details": details(fault),
+    }})
+}
+
+/// What both bindings tell about an error beside its message.
+fn details(fault: &Fault) -> Value {
+    let mut details = vec![json!({
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": fault.kind().reason(),
+        "domain": "a2a-protocol.org",
+    })];
+    if !fault.violations().is_empty() {
+        let violations: Vec<Value> = fault
+            .violations()
+            .iter()
+            .map(|one| json!({"field": one.field, "description": one.description}))
+            .collect();
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": violations,
+        }));
+    }
+    Value::Array(details)
+}
+
+/// Whether a body says to be JSON. One without a type, or without anything in it, is believed.
+fn is_json(headers: &HeaderMap, body: &Bytes) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else {
+        return true;
+    };
+    let bare = kind.split(';').next().unwrap_or_default().trim();
+    body.is_empty()
+        || bare.eq_ignore_ascii_case("application/json")
+        || bare.eq_ignore_ascii_case(wire::MEDIA_TYPE)
+}
+
+/// Methods by which something is read.
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}

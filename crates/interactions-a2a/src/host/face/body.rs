@@ -1,0 +1,60 @@
+//! Bodies of requests.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+
+/// How long a body that is too large is listened to.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How much of it, beyond the limit.
+const SURPLUS: usize = 128 * 1024 * 1024;
+
+/// The body, unless it is too large or breaks off.
+///
+/// What is too large is read on for a while, and thrown away: a sender whose connection closes in
+/// the middle hears of a broken connection, not of the reason.
+pub(super) async fn read(body: Body, limit: usize) -> Option<Bytes> {
+    let mut pieces = body.into_data_stream();
+    let mut whole = BytesMut::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.ok()?;
+        if whole.len() + piece.len() > limit {
+            drop(whole);
+            let _ = tokio::time::timeout(PATIENCE, async {
+                let mut surplus = 0;
+                while let Some(Ok(piece)) = pieces.next().await {
+                    surplus += piece.len();
+                    if surplus > SURPLUS {
+                        break;
+                    }
+                }
+            })
+            .await;
+            return None;
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Some(whole.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(pieces: usize) -> Body {
+        let pieces = (0..pieces).map(|_| Ok::<_, std::io::Error>(Bytes::from_static(b"1234")));
+        Body::from_stream(futures::stream::iter(pieces))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_whole_or_nothing() {
+        assert_eq!(read(body(2), 8).await.as_deref(), Some(&b"12341234"[..]));
+        assert_eq!(read(body(3), 8).await, None);
+        let endless =
+            futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"12345"))])
+                .chain(futures::stream::pending());
+        assert_eq!(read(Body::from_stream(endless), 4).await, None);
+    }
+}

@@ -1,0 +1,513 @@
+//! The protocol's operations, the same for every binding.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+
+use super::agent::HostedAgent;
+use super::auth::Principal;
+use super::engine::{Engine, broken};
+use super::feed::Told;
+use super::push::append;
+use crate::executor::{Lost, Reception, Update};
+use crate::fault::{Fault, FaultKind};
+use crate::index::{Inserted, Position, Query};
+use crate::task::{Scope, TaskRecord, TurnRecord};
+use crate::wire::{
+    Artifact, CancelTaskRequest, DeleteTaskPushNotificationConfigRequest,
+    GetTaskPushNotificationConfigRequest, GetTaskRequest, ListTaskPushNotificationConfigsRequest,
+    ListTaskPushNotificationConfigsResponse, ListTasksRequest, ListTasksResponse, Message, Role,
+    SendMessageConfiguration, SendMessageRequest, SendMessageResponse, StreamResponse,
+    SubscribeToTaskRequest, Task, TaskPushNotificationConfig, TaskState, Timestamp,
+};
+
+const PAGE: i32 = 50;
+const LARGEST_PAGE: i32 = 100;
+
+/// Who calls, and which agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) principal: Principal,
+    /// The route to the agent, if the caller has named one.
+    pub(crate) tenant: Option<String>,
+    /// The extensions that the caller speaks.
+    pub(crate) extensions: Vec<String>,
+}
+
+/// Events, each with the place behind it where it can be taken up again.
+pub(crate) type Events = BoxStream<'static, Result<(Option<Position>, StreamResponse), Fault>>;
+
+impl Engine {
+    /// The agent that a caller means, and the scope of its tasks with it.
+    pub(crate) fn agent(&self, caller: &Caller) -> Result<(Scope, Arc<HostedAgent>), Fault> {
+        let tenant = caller.tenant.as_deref().filter(|tenant| !tenant.is_empty());
+        let route = tenant.unwrap_or(&self.default);
+        let agent = self.agents.get(route).cloned().ok_or_else(|| {
+            let shown: String = route.chars().take(64).collect();
+            Fault::invalid("tenant", format!("there is no agent `{shown}` here"))
+        })?;
+        for (uri, required) in agent.card.extensions() {
+            if required && !caller.extensions.iter().any(|used| used == uri) {
+                let message = format!("the agent needs the extension `{uri}` in A2A-Extensions");
+                return Err(Fault::new(FaultKind::ExtensionSupportRequired, message));
+            }
+        }
+        Ok((Scope::new(caller.principal.owner(), route), agent))
+    }
+
+    /// The extensions of a request that its agent speaks.
+    pub(crate) fn activated(&self, caller: &Caller) -> Vec<String> {
+        let Ok((_, agent)) = self.agent(caller) else { return Vec::new() };
+        let known = |uri: &String| agent.card.extensions().any(|(known, _)| known == uri);
+        caller.extensions.iter().filter(|uri| known(uri)).cloned().collect()
+    }
+
+    /// `SendMessage`.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: SendMessageRequest,
+    ) -> Result<SendMessageResponse, Fault> {
+        let configuration = request.configuration.clone();
+        let history = history_length(configuration.as_ref().and_then(|one| one.history_length))?;
+        let (scope, task) = match self.accept(caller, request).await? {
+            Accepted::Message(message) => return Ok(SendMessageResponse::Message(message)),
+            Accepted::Task(scope, task) => (scope, task),
+        };
+        let immediately = configuration.and_then(|one| one.return_immediately) == Some(true);
+        let task = if immediately {
+            self.task(&scope, &task.id).await?
+        } else {
+            self.wait(&scope, &task.id, |task| !task.is_unfinished()).await?
+        };
+        Ok(SendMessageResponse::Task(self.shown(&task, history, true).await?))
+    }
+
+    /// `SendStreamingMessage`.
+    pub(crate) async fn stream(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: SendMessageRequest,
+    ) -> Result<Events, Fault> {
+        let configuration = request.configuration.clone();
+        let history = history_length(configuration.and_then(|one| one.history_length))?;
+        let (scope, task) = match self.accept(caller, request).await? {
+            Accepted::Message(message) => {
+                let event = StreamResponse::Message(message);
+                return Ok(stream::iter([Ok((None, event))]).boxed());
+            }
+            Accepted::Task(scope, task) => (scope, task),
+        };
+        let turn = task.turns.len() - 1;
+        let at = Position { turn, updates: 0, ended: false };
+        Ok(self.from(scope, &task, at, history).await?.boxed())
+    }
+
+    /// `SubscribeToTask`, from the beginning of the task's turn or after an event.
+    pub(crate) async fn subscribe(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: SubscribeToTaskRequest,
+        after: Option<Position>,
+    ) -> Result<Events, Fault> {
+        let (scope, _) = self.agent(caller)?;
+        let task = self.task(&scope, &request.id).await?;
+        let last = task.turns.len() - 1;
+        if task.is_terminal() && after.is_none() {
+            return Err(Fault::unsupported("the task has ended: read it with GetTask"));
+        }
+        let ended = task.turns[last].outcome.is_some();
+        let at = after.filter(|at| at.turn <= last);
+        let at = at.unwrap_or(Position { turn: last, updates: 0, ended });
+        Ok(self.from(scope, &task, at, None).await?.boxed())
+    }
+
+    /// `GetTask`.
+    pub(crate) async fn get(
+        &self,
+        caller: &Caller,
+        request: GetTaskRequest,
+    ) -> Result<Task, Fault> {
+        let history = history_length(request.history_length)?;
+        let (scope, _) = self.agent(caller)?;
+        let task = self.task(&scope, &request.id).await?;
+        self.shown(&task, history, true).await
+    }
+
+    /// `ListTasks`.
+    pub(crate) async fn list(
+        &self,
+        caller: &Caller,
+        request: ListTasksRequest,
+    ) -> Result<ListTasksResponse, Fault> {
+        let history = history_length(request.history_length)?;
+        let (scope, _) = self.agent(caller)?;
+        let size = request.page_size.unwrap_or(PAGE);
+        if !(1..=LARGEST_PAGE).contains(&size) {
+            let why = format!("it must be between 1 and {LARGEST_PAGE}");
+            return Err(Fault::invalid("pageSize", why));
+        }
+        let token = request.page_token.as_deref().filter(|token| !token.is_empty());
+        let query = Query {
+            context_id: request.context_id.filter(|id| !id.is_empty()),
+            state: request.status.filter(|state| *state != TaskState::Unspecified),
+            changed_since: request.status_timestamp_after,
+            after: token.map(read_token).transpose()?,
+            limit: usize::try_from(size).unwrap_or(1),
+        };
+        let page = self.index.list(&scope, &query).await.map_err(|error| broken(&error))?;
+        let next = page.tasks.last().filter(|_| page.more).map(write_token);
+        let artifacts = request.include_artifacts == Some(true);
+        let mut tasks = Vec::with_capacity(page.tasks.len());
+        for task in &page.tasks {
+            tasks.push(self.shown(task, history, artifacts).await?);
+        }
+        Ok(ListTasksResponse {
+            tasks,
+            next_page_token: next.unwrap_or_default(),
+            page_size: size,
+            total_size: i32::try_from(page.total).unwrap_or(i32::MAX),
+        })
+    }
+
+    /// `CancelTask`.
+    pub(crate) async fn cancel_task(
+        &self,
+        caller: &Caller,
+        request: CancelTaskRequest,
+    ) -> Result<Task, Fault> {
+        let (scope, _) = self.agent(caller)?;
+        let task = self.cancel(&scope, &request.id).await?;
+        self.shown(&task, None, true).await
+    }
+
+    /// `CreateTaskPushNotificationConfig`.
+    pub(crate) async fn create_push(
+        self: &Arc<Self>,
+        caller: &Caller,
+        config: TaskPushNotificationConfig,
+    ) -> Result<TaskPushNotificationConfig, Fault> {
+        let (scope, _) = self.agent(caller)?;
+        self.check_push(&config)?;
+        let task = self.task(&scope, &config.task_id).await?;
+        self.add_push(&task, &config, caller.tenant.as_deref()).await
+    }
+
+    /// `GetTaskPushNotificationConfig`.
+    pub(crate) async fn get_push(
+        &self,
+        caller: &Caller,
+        request: GetTaskPushNotificationConfigRequest,
+    ) -> Result<TaskPushNotificationConfig, Fault> {
+        let (scope, _) = self.agent(caller)?;
+        let tenant = caller.tenant.as_deref();
+        let shown = self.shown_pushes(&scope, &request.task_id, tenant).await?;
+        let found = shown.into_iter().find(|push| push.id.as_deref() == Some(&request.id));
+        found.ok_or_else(|| {
+            let shown: String = request.id.chars().take(64).collect();
+            let message = format!("the task has no push configuration `{shown}`");
+            Fault::new(FaultKind::TaskNotFound, message)
+        })
+    }
+
+    /// `ListTaskPushNotificationConfigs`.
+    pub(crate) async fn list_pushes(
+        &self,
+        caller: &Caller,
+        request: ListTaskPushNotificationConfigsRequest,
+    ) -> Result<ListTaskPushNotificationConfigsResponse, Fault> {
+        let (scope, _) = self.agent(caller)?;
+        let tenant = caller.tenant.as_deref();
+        let configs = self.shown_pushes(&scope, &request.task_id, tenant).await?;
+        Ok(ListTaskPushNotificationConfigsResponse { configs, next_page_token: None })
+    }
+
+    /// `DeleteTaskPushNotificationConfig`. What is not there needs no deleting.
+    pub(crate) async fn delete_push(
+        &self,
+        caller: &Caller,
+        request: DeleteTaskPushNotificationConfigRequest,
+    ) -> Result<(), Fault> {
+        let (scope, _) = self.agent(caller)?;
+        self.shown_pushes(&scope, &request.task_id, None).await?;
+        let deleted = self.index.delete_push(&scope, &request.task_id, &request.id).await;
+        deleted.map(|_| ()).map_err(|error| broken(&error))
+    }
+
+    /// Makes a task of a message, or a turn of one, and has it run.
+    async fn accept(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: SendMessageRequest,
+    ) -> Result<Accepted, Fault> {
+        let SendMessageRequest { message, configuration, metadata, .. } = request;
+        let (scope, agent) = self.agent(caller)?;
+        check(&message)?;
+        let modes = modes(configuration.as_ref());
+        if !agent.card.writes(&modes) {
+            let message = "the agent writes nothing of what `acceptedOutputModes` has";
+            return Err(Fault::new(FaultKind::ContentTypeNotSupported, message));
+        }
+        let push = configuration.and_then(|one| one.task_push_notification_config);
+        if let Some(push) = &push {
+            self.check_push(push)?;
+        }
+        let given = |id: &Option<String>| id.clone().filter(|id| !id.is_empty());
+        let task = match given(&message.task_id) {
+            Some(id) => self.resume(&scope, &id, message, modes).await?,
+            None => {
+                let owner = &scope.owner;
+                if let Reception::Message(answer) = agent.executor.receive(owner, &message).await? {
+                    let context_id =
+                        answer.context_id.clone().or_else(|| given(&message.context_id));
+                    let context_id = context_id.unwrap_or_else(new_id);
+                    let answer = Message { context_id: Some(context_id), ..answer };
+                    return Ok(Accepted::Message(answer));
+                }
+                let context_id = match given(&message.context_id) {
+                    Some(id) => id,
+                    None => self.referenced(&scope, &message).await?.unwrap_or_else(new_id),
+                };
+                let mut task = TaskRecord::new(scope.clone(), context_id, message, modes);
+                task.metadata = metadata.filter(|metadata| !metadata.is_empty());
+                match self.index.insert(&task).await.map_err(|error| broken(&error))? {
+                    Inserted::New => task,
+                    Inserted::Known(task) => return Ok(Accepted::Task(scope, *task)),
+                }
+            }
+        };
+        if let Some(push) = &push {
+            self.add_push(&task, push, caller.tenant.as_deref()).await?;
+        }
+        self.start(scope.clone(), task.id.clone(), false);
+        Ok(Accepted::Task(scope, task))
+    }
+
+    /// Adds a turn to a task that waits for it.
+    async fn resume(
+        &self,
+        scope: &Scope,
+        id: &str,
+        mut message: Message,
+        modes: Vec<String>,
+    ) -> Result<TaskRecord, Fault> {
+        let task = self.task(scope, id).await?;
+        if message
+            .context_id
+            .as_deref()
+            .is_some_and(|one| !one.is_empty() && one != task.context_id)
+        {
+            let why = "the task is in another context; leave it out, or name that one";
+            return Err(Fault::invalid("message.contextId", why));
+        }
+        let known = |task: &TaskRecord| {
+            task.turns.iter().any(|turn| turn.message.message_id == message.message_id)
+        };
+        if known(&task) {
+            return Ok(task);
+        }
+        message.task_id = Some(task.id.clone());
+        message.context_id = Some(task.context_id.clone());
+        let changed = self.change(scope, id, |task| {
+            if !task.is_interrupted() || known(task) {
+                return false;
+            }
+            task.turns.push(TurnRecord::new(message.clone(), modes.clone()));
+            task.status = crate::task::StatusRecord::new(TaskState::Submitted, None);
+            true
+        });
+        let task = changed.await.ok_or_else(|| Fault::task_not_found(id))?;
+        if known(&task) {
+            return Ok(task);
+        }
+        Err(Fault::unsupported(if task.is_terminal() {
+            "the task has ended: begin another one in its context"
+        } else {
+            "the task is at work and takes no messages until it asks for them"
+        }))
+    }
+
+    /// The conversation of the first task that a message refers to, if it is the caller's.
+    async fn referenced(&self, scope: &Scope, message: &Message) -> Result<Option<String>, Fault> {
+        let Some(id) = message.reference_task_ids.as_ref().and_then(|ids| ids.first()) else {
+            return Ok(None);
+        };
+        let task = self.index.task(scope, id).await.map_err(|error| broken(&error))?;
+        Ok(task.map(|task| task.context_id))
+    }
+
+    /// The task as it was at a place, then what it tells after it.
+    async fn from(
+        self: &Arc<Self>,
+        scope: Scope,
+        task: &TaskRecord,
+        at: Position,
+        history: Option<usize>,
+    ) -> Result<Events, Fault> {
+        let mut past = task.clone();
+        past.turns.truncate(at.turn + 1);
+        let turn = &mut past.turns[at.turn];
+        match (&turn.outcome, at.ended) {
+            (Some(outcome), true) => past.status = outcome.clone(),
+            _ => {
+                let state = match turn.handles.is_empty() {
+                    true => TaskState::Submitted,
+                    false => TaskState::Working,
+                };
+                past.status.state = state;
+                past.status.message = None;
+                past.status.metadata = None;
+                turn.outcome = None;
+            }
+        }
+        let mut shown = self.wire(&past, history);
+        let artifacts = self.artifacts_until(task, at).await?;
+        shown.artifacts = (!artifacts.is_empty()).then_some(artifacts);
+        let first = StreamResponse::Task(shown);
+        let feed = self.feed(scope, task.id.clone(), at);
+        let rest = stream::unfold(feed, |mut feed| async move {
+            let told = feed.recv().await?;
+            Some((told.map(|Told { position, event }| (Some(position), event)), feed))
+        });
+        Ok(stream::iter([Ok((Some(at), first))]).chain(rest).boxed())
+    }
+
+    /// A task as it is.
+    pub(super) async fn shown(
+        &self,
+        task: &TaskRecord,
+        history: Option<usize>,
+        artifacts: bool,
+    ) -> Result<Task, Fault> {
+        let mut shown = self.wire(task, history);
+        if artifacts {
+            let at = Position { turn: task.turns.len(), updates: 0, ended: false };
+            let artifacts = self.artifacts_until(task, at).await?;
+            shown.artifacts = (!artifacts.is_empty()).then_some(artifacts);
+        }
+        Ok(shown)
+    }
+
+    fn wire(&self, task: &TaskRecord, history: Option<usize>) -> Task {
+        let mut messages: Vec<Message> = Vec::new();
+        for (index, turn) in task.turns.iter().enumerate() {
+            messages.push(turn.message.clone());
+            // The last one is the status itself.
+            let said = turn.outcome.as_ref().and_then(|outcome| outcome.message.clone());
+            messages.extend(said.filter(|_| index + 1 < task.turns.len()));
+        }
+        if let Some(length) = history {
+            messages.drain(..messages.len().saturating_sub(length));
+        }
+        let mut metadata = task.metadata.clone().unwrap_or_default();
+        metadata.extend(task.status.metadata.clone().unwrap_or_default());
+        Task {
+            id: task.id.clone(),
+            context_id: task.context_id.clone(),
+            status: task.status.to_wire(),
+            artifacts: None,
+            history: (!messages.is_empty()).then_some(messages),
+            metadata: (!metadata.is_empty()).then_some(metadata),
+        }
+    }
+
+    /// The artifacts that a task had at a place.
+    async fn artifacts_until(
+        &self,
+        task: &TaskRecord,
+        at: Position,
+    ) -> Result<Vec<Artifact>, Fault> {
+        let mut artifacts = Vec::new();
+        let Some(agent) = self.agents.get(&task.scope.agent) else { return Ok(artifacts) };
+        for turn in 0..task.turns.len().min(at.turn + 1) {
+            let is_open = turn == at.turn && !at.ended;
+            let mut left = at.updates;
+            for work in task.works(turn) {
+                let updates = if is_open {
+                    // No more than was heard.
+                    let heard = agent.executor.follow(&work, 0).take(left).collect::<Vec<_>>();
+                    if left == 0 { Ok(Vec::new()) } else { heard.await.into_iter().collect() }
+                } else {
+                    agent.executor.look(&work).await
+                };
+                match updates {
+                    Ok(updates) => {
+                        left = left.saturating_sub(updates.len());
+                        reduce(&mut artifacts, updates);
+                    }
+                    // It was kept for as long as the endpoint keeps things.
+                    Err(Lost::Gone(_)) => {}
+                    Err(Lost::Unreachable(why)) => {
+                        tracing::warn!(task = %task.id, why, "artifacts are out of reach");
+                        return Err(Fault::internal("the agent cannot be reached at the moment"));
+                    }
+                }
+            }
+        }
+        Ok(artifacts)
+    }
+}
+
+enum Accepted {
+    Message(Message),
+    Task(Scope, TaskRecord),
+}
+
+/// Makes whole artifacts of pieces.
+pub(super) fn reduce(artifacts: &mut Vec<Artifact>, updates: Vec<Update>) {
+    for update in updates {
+        let Update::Artifact { artifact, append: adds, .. } = update else { continue };
+        let known = artifacts.iter_mut().find(|known| known.artifact_id == artifact.artifact_id);
+        match known {
+            Some(known) if adds => append(known, artifact.parts),
+            Some(known) => *known = artifact,
+            None => artifacts.push(artifact),
+        }
+    }
+}
+
+/// What the types allow and the protocol does not.
+fn check(message: &Message) -> Result<(), Fault> {
+    if message.message_id.is_empty() {
+        return Err(Fault::invalid("message.messageId", "it is required"));
+    }
+    if message.role != Role::User {
+        return Err(Fault::invalid("message.role", "a caller's messages have `ROLE_USER`"));
+    }
+    if message.parts.is_empty() {
+        return Err(Fault::invalid("message.parts", "a message has at least one part"));
+    }
+    Ok(())
+}
+
+fn modes(configuration: Option<&SendMessageConfiguration>) -> Vec<String> {
+    configuration.and_then(|one| one.accepted_output_modes.clone()).unwrap_or_default()
+}
+
+fn history_length(length: Option<i32>) -> Result<Option<usize>, Fault> {
+    let count = |length| {
+        usize::try_from(length).map_err(|_| Fault::invalid("historyLength", "it is negative"))
+    };
+    length.map(count).transpose()
+}
+
+fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+fn write_token(last: &TaskRecord) -> String {
+    let place = format!("{}:{}", last.status.timestamp.timestamp_millis(), last.id);
+    URL_SAFE_NO_PAD.encode(place)
+}
+
+fn read_token(token: &str) -> Result<(Timestamp, String), Fault> {
+    let read = || {
+        let place = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+        let (millis, id) = place.split_once(':')?;
+        Some((Timestamp::from_timestamp_millis(millis.parse().ok()?)?, id.to_owned()))
+    };
+    read().ok_or_else(|| Fault::invalid("pageToken", "it is none that a list has given"))
+}

@@ -1,0 +1,432 @@
+//! A host over our own server, spoken to as any program would, without a socket.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::StreamExt;
+use http::{HeaderMap, Method, Request, StatusCode};
+use interactions_a2a::{A2aHost, Card, Host, HostedAgent, InteractionsExecutor};
+use interactions_client::Client;
+use interactions_server::{Config, Server};
+use interactions_transport::sse::Decoder;
+use interactions_transport::{Body, SharedTransport, TowerTransport, Transport};
+use interactions_types::{CreateInteraction, Function};
+use serde_json::{Value, json};
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+struct Place {
+    server: Server,
+    host: Host,
+    transport: SharedTransport,
+    dir: PathBuf,
+}
+
+fn builder(client: &Client) -> A2aHost {
+    let question = Function::new("ask_human").parameters(json!({
+        "type": "object",
+        "properties": {"question": {"type": "string"}},
+        "required": ["question"],
+    }));
+    let request = CreateInteraction::new("scripted", "").tools(vec![question.into()]);
+    let executor = InteractionsExecutor::with_request(client.clone(), request);
+    let helper = HostedAgent::new(Card::new("Helper", "Helps."), executor);
+    let other = InteractionsExecutor::new(client.clone(), "scripted");
+    let other = HostedAgent::new(Card::new("Other", "Helps, too."), other);
+    A2aHost::with_agent("helper", helper).agent("other", other).base_url("http://host.example")
+}
+
+impl Place {
+    async fn new() -> Self {
+        Self::with(|builder| builder).await
+    }
+
+    async fn with(change: impl FnOnce(A2aHost) -> A2aHost) -> Self {
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("interactions-a2a-host-{}-{number}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        let mut config = Config::default();
+        config.data_dir = Some(dir.clone());
+        let server = Server::builder(config).build().await.expect("a server");
+        let client = Client::builder()
+            .base_url("http://in-process")
+            .transport(SharedTransport::new(TowerTransport::new(server.trusted_router("a2a"))))
+            .build()
+            .expect("a client");
+        let host = change(builder(&client)).build().await.expect("a host");
+        let transport = SharedTransport::new(TowerTransport::new(host.router()));
+        Self { server, host, transport, dir }
+    }
+
+    async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> (StatusCode, HeaderMap, Body) {
+        let mut request = Request::builder().method(method).uri(format!("http://host{path}"));
+        request = request.header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = request.body(Body::from(body)).expect("a request");
+        let (parts, body) = self.transport.send(request).await.expect("an answer").into_parts();
+        (parts.status, parts.headers, body)
+    }
+
+    async fn rest(&self, method: Method, path: &str, body: &Value) -> (StatusCode, Value) {
+        let (status, _, body) = self.raw(method, path, &[("a2a-version", "1.0")], body).await;
+        let bytes = body.collect(1 << 20).await.expect("a body");
+        (status, serde_json::from_slice(&bytes).expect("JSON"))
+    }
+
+    async fn rpc(&self, method: &str, params: Value) -> Value {
+        let call = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+        let (status, _, body) = self.raw(Method::POST, "/", &[("a2a-version", "1.0")], &call).await;
+        assert_eq!(status, StatusCode::OK);
+        let answer: Value =
+            serde_json::from_slice(&body.collect(1 << 20).await.expect("a body")).expect("JSON");
+        assert_eq!((&answer["jsonrpc"], &answer["id"]), (&json!("2.0"), &json!(7)));
+        answer
+    }
+
+    /// The events of a stream, with their ids.
+    async fn stream(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Vec<(String, Value)> {
+        let method = if body.is_null() { Method::GET } else { Method::POST };
+        let headers = [&[("a2a-version", "1.0")], headers].concat();
+        let (status, answered, mut body) = self.raw(method, path, &headers, body).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(answered["content-type"], "text/event-stream");
+        let (mut decoder, mut events) = (Decoder::new(), Vec::new());
+        while let Some(piece) = body.next().await {
+            decoder.push(&piece.expect("a piece"));
+            while let Some(frame) = decoder.next_frame() {
+                let frame = frame.expect("a frame");
+                let id = frame.id().unwrap_or_default().to_owned();
+                events.push((id, serde_json::from_slice(frame.data()).expect("JSON")));
+            }
+        }
+        events
+    }
+
+    async fn send(&self, text: &str, more: Value) -> Value {
+        let (status, answer) = self.rest(Method::POST, "/message:send", &message(text, more)).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer["task"].clone()
+    }
+
+    /// The task once it is as wanted.
+    async fn task(&self, id: &str, state: &str) -> Value {
+        for _ in 0..200 {
+            let (_, task) = self.rest(Method::GET, &format!("/tasks/{id}"), &Value::Null).await;
+            if task["status"]["state"] == state {
+                return task;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the task never is {state}");
+    }
+
+    async fn close(self) {
+        self.host.close().await;
+        self.server.close().await;
+        std::fs::remove_dir_all(self.dir).expect("the folder goes");
+    }
+}
+
+/// A send with a message of one text; `more` goes into the message, or into the request where it
+/// is a configuration.
+fn message(text: &str, more: Value) -> Value {
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut message = json!({
+        "messageId": format!("m{number}"), "role": "ROLE_USER", "parts": [{"text": text}],
+    });
+    let mut request = json!({});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        let place = if name == "configuration" { &mut request } else { &mut message };
+        place[name] = value.clone();
+    }
+    request["message"] = message;
+    request
+}
+
+fn text(task: &Value) -> String {
+    let artifacts = task["artifacts"].as_array().into_iter().flatten();
+    let parts = artifacts.flat_map(|artifact| artifact["parts"].as_array().into_iter().flatten());
+    { parts }.filter_map(|part| part["text"].as_str()).collect()
+}
+
+fn reason(error: &Value) -> &str {
+    let details = if error["details"].is_array() { &error["details"] } else { &error["data"] };
+    details[0]["reason"].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_message_becomes_a_task_with_an_answer() {
+    let place = Place::new().await;
+    let task = place.send("count to 3", json!({})).await;
+    assert_eq!(task["status"]["state"], "TASK_STATE_COMPLETED");
+    assert!(task["status"]["timestamp"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(text(&task), "1 2 3");
+    assert_eq!(task["history"].as_array().unwrap().len(), 1);
+    assert_eq!(task["history"][0]["taskId"], task["id"]);
+
+    let answer = place.rpc("GetTask", json!({"id": task["id"], "historyLength": 0})).await;
+    let mut expected = task.clone();
+    expected.as_object_mut().unwrap().shift_remove("history");
+    assert_eq!(answer["result"], expected);
+    let answer = place.rpc("SendMessage", message("count to 2", json!({}))).await;
+    assert_eq!(text(&answer["result"]["task"]), "1 2");
+    place.close().await;
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_the_task_and_ends_with_its_end() {
+    let place = Place::new().await;
+    let events = place.stream("/message:stream", &[], &message("count to 5", json!({}))).await;
+    let first = &events[0].1["task"];
+    assert!(first["id"].is_string() && first["artifacts"].is_null(), "{first}");
+    let last = &events.last().unwrap().1["statusUpdate"];
+    assert_eq!(last["status"]["state"], "TASK_STATE_COMPLETED");
+    let pieces: Vec<&Value> = events
+        .iter()
+        .map(|(_, event)| &event["artifactUpdate"])
+        .filter(|update| update.is_object())
+        .collect();
+    assert!(pieces.len() > 2);
+    for (index, piece) in pieces.iter().enumerate() {
+        assert_eq!(piece["append"], index > 0);
+        assert_eq!(piece["lastChunk"], index + 1 == pieces.len());
+    }
+    let whole: String =
+        pieces.iter().filter_map(|piece| piece["artifact"]["parts"][0]["text"].as_str()).collect();
+    assert_eq!(whole, "1 2 3 4 5");
+
+    // From every event on, the rest comes again and nothing else.
+    let id = first["id"].as_str().unwrap();
+    for (index, (event_id, _)) in events.iter().enumerate() {
+        let path = format!("/tasks/{id}:subscribe");
+        let again = place.stream(&path, &[("last-event-id", event_id)], &Value::Null).await;
+        assert_eq!(again[0].0, *event_id);
+        assert!(again[0].1["task"].is_object());
+        assert_eq!(again[1..], events[index + 1..], "after {event_id}");
+    }
+    // Without a place to go on from, an ended task has no stream.
+    let (status, refused) =
+        place.rest(Method::GET, &format!("/tasks/{id}:subscribe"), &Value::Null).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(reason(&refused["error"]), "UNSUPPORTED_OPERATION");
+    place.close().await;
+}
+
+#[tokio::test]
+async fn a_question_waits_for_its_answer_on_the_same_task() {
+    let place = Place::new().await;
+    let task = place.send("ask a human", json!({})).await;
+    assert_eq!(task["status"]["state"], "TASK_STATE_INPUT_REQUIRED");
+    assert!(task["artifacts"].is_null(), "a question is no result");
+    let call = &task["status"]["message"]["parts"][1];
+    assert_eq!(call["metadata"]["adk_type"], "function_call");
+
+    let stray = json!([{"data": {"id": "nonsense", "result": 1}}]);
+    let still = place.send("", json!({"taskId": task["id"], "parts": stray})).await;
+    assert_eq!(still["status"]["state"], "TASK_STATE_INPUT_REQUIRED");
+    assert_eq!(still["id"], task["id"]);
+    let asked = still["status"]["message"]["parts"].as_array().unwrap();
+    assert!(asked.iter().any(|part| part["data"]["id"] == call["data"]["id"]), "{still}");
+
+    let answer = json!([{
+        "data": {"id": call["data"]["id"], "name": "ask_human", "response": {"answer": "Oslo"}},
+        "metadata": {"adk_type": "function_response"},
+    }]);
+    let done = place.send("", json!({"taskId": task["id"], "parts": answer})).await;
+    assert_eq!(done["status"]["state"], "TASK_STATE_COMPLETED");
+    assert_eq!((&done["id"], &done["contextId"]), (&task["id"], &task["contextId"]));
+    assert!(text(&done).contains("Oslo"), "{done}");
+    place.close().await;
+}
+
+#[tokio::test]
+async fn turns_of_a_conversation_build_on_each_other_and_wait_for_each_other() {
+    let place = Place::new().await;
+    let at_once = json!({"configuration": {"returnImmediately": true}});
+    let first = place.send("wait 1", at_once.clone()).await;
+    let context = first["contextId"].clone();
+    let mut next = at_once.clone();
+    next["contextId"] = context.clone();
+    let second = place.send("count to 2", next).await;
+    let waiting = place.task(second["id"].as_str().unwrap(), "TASK_STATE_SUBMITTED").await;
+    assert_eq!(waiting["contextId"], context);
+    let done = place.task(second["id"].as_str().unwrap(), "TASK_STATE_COMPLETED").await;
+    let before = place.task(first["id"].as_str().unwrap(), "TASK_STATE_COMPLETED").await;
+    let time = |task: &Value| task["status"]["timestamp"].as_str().unwrap().to_owned();
+    assert!(time(&before) < time(&done));
+    place.close().await;
+}
+
+#[tokio::test]
+async fn a_task_is_cancelled_wherever_it_is() {
+    let place = Place::new().await;
+    let at_once = json!({"configuration": {"returnImmediately": true}});
+    let task = place.send("wait 60", at_once).await;
+    let id = task["id"].as_str().unwrap();
+    place.task(id, "TASK_STATE_WORKING").await;
+    let path = format!("/tasks/{id}:cancel");
+    for _ in 0..2 {
+        let (status, cancelled) = place.rest(Method::POST, &path, &Value::Null).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(cancelled["status"]["state"], "TASK_STATE_CANCELED");
+    }
+    let waiting = place.send("ask a human", json!({})).await;
+    let answer = place.rpc("CancelTask", json!({"id": waiting["id"]})).await;
+    assert_eq!(answer["result"]["status"]["state"], "TASK_STATE_CANCELED");
+    let done = place.send("hi", json!({})).await;
+    let answer = place.rpc("CancelTask", json!({"id": done["id"]})).await;
+    assert_eq!(answer["error"]["code"], -32002);
+    assert_eq!(reason(&answer["error"]), "TASK_NOT_CANCELABLE");
+    place.close().await;
+}
+
+#[tokio::test]
+async fn a_message_sent_twice_is_one_task() {
+    let place = Place::new().await;
+    let request = message("count to 2", json!({}));
+    let (_, first) = place.rest(Method::POST, "/message:send", &request).await;
+    let (_, again) = place.rest(Method::POST, "/message:send", &request).await;
+    assert_eq!(first["task"], again["task"]);
+    place.close().await;
+}
+
+#[tokio::test]
+async fn agents_are_apart_and_cards_say_how_to_reach_them() {
+    let place = Place::new().await;
+    let (status, headers, body) =
+        place.raw(Method::GET, "/.well-known/agent-card.json", &[], &Value::Null).await;
+    let etag = headers["etag"].to_str().unwrap().to_owned();
+    let card: Value = serde_json::from_slice(&body.collect(1 << 16).await.unwrap()).unwrap();
+    assert_eq!((status, &card["name"]), (StatusCode::OK, &json!("Helper")));
+    assert_eq!(card["supportedInterfaces"][0]["url"], "http://host.example");
+    assert!(headers["cache-control"].to_str().unwrap().contains("max-age"));
+    let known = [("if-none-match", etag.as_str())];
+    let (status, ..) =
+        place.raw(Method::GET, "/.well-known/agent-card.json", &known, &Value::Null).await;
+    assert_eq!(status, StatusCode::NOT_MODIFIED);
+    let (_, card) =
+        place.rest(Method::GET, "/other/.well-known/agent-card.json", &Value::Null).await;
+    assert_eq!(card["supportedInterfaces"][1]["tenant"], "other");
+
+    let task = place.send("hi", json!({})).await;
+    let path = format!("/tasks/{}", task["id"].as_str().unwrap());
+    let (status, _) = place.rest(Method::GET, &path, &Value::Null).await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, error) = place.rest(Method::GET, &format!("/other{path}"), &Value::Null).await;
+    assert_eq!((status, reason(&error["error"])), (StatusCode::NOT_FOUND, "TASK_NOT_FOUND"));
+    let (status, _) = place.rest(Method::GET, &format!("/nobody{path}"), &Value::Null).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    place.close().await;
+}
+
+#[tokio::test]
+async fn tasks_are_listed_page_by_page() {
+    let place = Place::new().await;
+    let first = place.send("count to 1", json!({})).await;
+    let mut ids = vec![first["id"].clone()];
+    for _ in 0..4 {
+        ids.insert(
+            0,
+            place.send("hi", json!({"contextId": first["contextId"]})).await["id"].clone(),
+        );
+    }
+    place.send("elsewhere", json!({})).await;
+    let mut seen = Vec::new();
+    let mut token = String::new();
+    loop {
+        let context = first["contextId"].as_str().unwrap();
+        let path = format!("/tasks?contextId={context}&pageSize=2&pageToken={token}");
+        let (status, page) = place.rest(Method::GET, &path, &Value::Null).await;
+        assert_eq!((status, &page["totalSize"]), (StatusCode::OK, &json!(5)));
+        for task in page["tasks"].as_array().unwrap() {
+            assert!(task["artifacts"].is_null());
+            seen.push(task["id"].clone());
+        }
+        token = page["nextPageToken"].as_str().unwrap().to_owned();
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ids);
+    let listed = place.rpc("ListTasks", json!({"includeArtifacts": true, "pageSize": 1})).await;
+    assert!(listed["result"]["tasks"][0]["artifacts"].is_array());
+    for wrong in ["pageSize=0", "pageSize=101", "pageSize=x", "pageToken=x", "status=SLEEPING"] {
+        let (status, error) =
+            place.rest(Method::GET, &format!("/tasks?{wrong}"), &Value::Null).await;
+        assert_eq!((status, reason(&error["error"])), (StatusCode::BAD_REQUEST, "INVALID_PARAMS"));
+    }
+    place.close().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_alike_in_both_bindings() {
+    let place = Place::new().await;
+    let done = place.send("hi", json!({})).await;
+    let (id, context) = (&done["id"], &done["contextId"]);
+    let mut empty = message("x", json!({}));
+    empty["message"]["parts"] = json!([]);
+    let zip = json!([{"raw": "AA==", "mediaType": "application/zip"}]);
+    for (request, expected) in [
+        (message("x", json!({"taskId": "nobody"})), "TASK_NOT_FOUND"),
+        (message("x", json!({"taskId": id})), "UNSUPPORTED_OPERATION"),
+        (message("x", json!({"taskId": id, "contextId": "another"})), "INVALID_PARAMS"),
+        (message("x", json!({"role": "ROLE_AGENT", "contextId": context})), "INVALID_PARAMS"),
+        (message("x", json!({"parts": zip})), "CONTENT_TYPE_NOT_SUPPORTED"),
+        (empty, "INVALID_PARAMS"),
+        (json!({}), "INVALID_PARAMS"),
+        (
+            message("x", json!({"configuration": {"acceptedOutputModes": ["audio/mpeg"]}})),
+            "CONTENT_TYPE_NOT_SUPPORTED",
+        ),
+        (
+            message(
+                "x",
+                json!({"configuration": {"taskPushNotificationConfig":
+                {"url": "http://169.254.169.254/"}}}),
+            ),
+            "INVALID_PARAMS",
+        ),
+    ] {
+        for path in ["/message:send", "/message:stream"] {
+            let (status, error) = place.rest(Method::POST, path, &request).await;
+            assert_eq!(reason(&error["error"]), expected, "{request}");
+            assert_eq!(error["error"]["code"], status.as_u16());
+        }
+        for method in ["SendMessage", "SendStreamingMessage"] {
+            let error = place.rpc(method, request.clone()).await;
+            assert_eq!(reason(&error["error"]), expected, "{request}");
+        }
+    }
+    let (status, _, _) =
+        place.raw(Method::POST, "/message:send", &[], &message("x", json!({}))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "a version is named");
+    for (body, code) in [
+        (json!([]), -32600),
+        (json!({"jsonrpc": "1.0", "id": 1, "method": "GetTask"}), -32600),
+        (json!({"jsonrpc": "2.0", "id": {}, "method": "GetTask"}), -32600),
+        (json!({"jsonrpc": "2.0", "id": 1, "method": "Nonsense"}), -32601),
+        (json!({"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": []}), -32602),
+    ] {
+        let (_, _, answer) = place.raw(Method::POST, "/", &[("a2a-version", "1.0")], &body).await;
+        let answer: Value =
+            serde_json::from_slice(&answer.collect(1 << 16).await.unwrap()).unwrap();
+        assert_eq!(answer["error"]["code"], code, "{body}");
+    }
+    place.close().await;
+}
