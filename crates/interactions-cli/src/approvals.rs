@@ -6,6 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::ValueEnum;
 use interactions_agent::{Decisions, Need, PendingCall};
 use interactions_types::ToolOutput;
+use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::output::outln;
@@ -120,16 +121,25 @@ pub(crate) fn show(call: &PendingCall) {
 }
 
 /// One line that the person types.
+///
+/// A thread of its own reads it: the program need not wait for it when the person wants out.
 async fn line(prompt: &'static str) -> Result<String, Failure> {
-    let read = tokio::task::spawn_blocking(move || {
-        anstream::print!("  {prompt}");
-        io::stdout().flush()?;
-        let mut line = String::new();
-        let read = io::stdin().lock().read_line(&mut line)?;
-        Ok::<_, io::Error>((read > 0).then(|| line.trim().to_owned()))
-    });
-    match read.await.map_err(Failure::new)?.map_err(Failure::new)? {
-        Some(line) => Ok(line),
-        None => Err(Failure::interrupted("nothing more to read; the run is given up")),
-    }
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || sender.send(read_line(prompt)));
+    let read = tokio::select! {
+        read = receiver => read.map_err(Failure::new)?.map_err(Failure::new)?,
+        _ = tokio::signal::ctrl_c() => {
+            outln!("");
+            return Err(Failure::interrupted("interrupted; nothing more was run"));
+        }
+    };
+    read.ok_or_else(|| Failure::interrupted("nothing more to read; the run is given up"))
+}
+
+fn read_line(prompt: &str) -> io::Result<Option<String>> {
+    anstream::print!("  {prompt}");
+    io::stdout().flush()?;
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line)?;
+    Ok((read > 0).then(|| line.trim().to_owned()))
 }

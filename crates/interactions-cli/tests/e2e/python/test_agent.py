@@ -157,6 +157,37 @@ def test_a_person_at_the_terminal_decides(tmp_path, typed, seen):
     assert not lines, text
 
 
+def test_a_person_who_wants_out_at_the_prompt_gets_out(tmp_path):
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [BINARY, "agent", "what is 7*6", "--ask", "always", "--model", "scripted",
+         "--data-dir", str(tmp_path)],
+        stdin=follower, stdout=follower, stderr=follower, env=environment(), close_fds=True,
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        deadline = time.monotonic() + 30
+        while b"lways:" not in shown and time.monotonic() < deadline:
+            shown += os.read(leader, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130, shown
+    finally:
+        process.kill()
+        process.wait(timeout=10)
+        os.close(leader)
+
+
+def test_an_agent_of_one_s_own_needs_no_key(tmp_path):
+    made = subprocess.run(
+        [BINARY, "keys", "create", "--name", "laptop", "--data-dir", str(tmp_path)],
+        capture_output=True, text=True, timeout=30, env=environment(),
+    )
+    assert made.returncode == 0, made
+    asked = run_agent(tmp_path, "hello", "--tool", "none")
+    assert asked.returncode == 0 and "You said: hello" in asked.stdout, asked
+
+
 def test_files_and_background_work(tmp_path):
     note = tmp_path / "note.txt"
     note.write_text("milk and bread")
