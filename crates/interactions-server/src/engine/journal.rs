@@ -224,10 +224,15 @@ impl Journal {
     }
 
     /// Ends the open step before it is whole.
+    ///
+    /// A status says so, for whoever has to know that what comes next begins anew.
     pub(super) fn break_off(&mut self) {
         let open = self.open;
         if self.stop().is_ok() {
             self.broken.extend(open);
+        }
+        if open.is_some() {
+            self.status(Status::InProgress);
         }
     }
 

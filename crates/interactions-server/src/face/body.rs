@@ -1,7 +1,11 @@
 //! Bodies of requests.
 
-use axum::body::{Bytes, to_bytes};
+use std::time::Duration;
+
+use axum::body::BodyDataStream;
 use axum::extract::Request;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use http::StatusCode;
 use interactions_types::decode;
 use serde::de::DeserializeOwned;
@@ -10,6 +14,11 @@ use serde_json::{Map, Value};
 use crate::LimitsConfig;
 use crate::engine::{DEEPEST_REQUEST, Nesting};
 use crate::error::Refusal;
+
+/// How long a body that is too large is listened to.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How much of it, beyond the limit.
+const SURPLUS: usize = 128 * 1024 * 1024;
 
 /// Reads a body of JSON within the limits.
 pub(super) async fn read<T: DeserializeOwned>(
@@ -34,15 +43,39 @@ pub(super) async fn read_or_default<T: DeserializeOwned + Default>(
 
 async fn bytes(request: Request, limits: &LimitsConfig) -> Result<Bytes, Refusal> {
     let limit = limits.body_bytes;
-    to_bytes(request.into_body(), limit).await.map_err(|error| {
-        // The only error beyond a broken connection, which nobody reads the answer of.
-        tracing::debug!(%error, "a body was not read");
-        Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "invalid_request",
-            format!("the request body is larger than the {limit} bytes that this server allows"),
-        )
+    let mut pieces = request.into_body().into_data_stream();
+    let mut whole = BytesMut::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| Refusal::invalid("the request body broke off"))?;
+        if whole.len() + piece.len() > limit {
+            drop(whole);
+            hear_out(pieces).await;
+            return Err(Refusal::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request",
+                format!(
+                    "the request body is larger than the {limit} bytes that this server allows"
+                ),
+            ));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+/// Reads on for a while and throws it away: a sender whose connection closes in the middle hears
+/// of a broken connection, not of the reason.
+async fn hear_out(mut pieces: BodyDataStream) {
+    let _ = tokio::time::timeout(PATIENCE, async {
+        let mut surplus = 0;
+        while let Some(Ok(piece)) = pieces.next().await {
+            surplus += piece.len();
+            if surplus > SURPLUS {
+                break;
+            }
+        }
     })
+    .await;
 }
 
 fn decoded<T: DeserializeOwned>(bytes: &Bytes, limits: &LimitsConfig) -> Result<T, Refusal> {

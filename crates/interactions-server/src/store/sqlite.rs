@@ -33,6 +33,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 const READERS: u32 = 4;
 /// How long a statement waits for another process that writes to the same file.
 const BUSY: Duration = Duration::from_secs(10);
+/// How often a file is looked at that others bring up to date at the same time.
+const LOOKS: u32 = 40;
 
 /// Interactions in an SQLite file.
 ///
@@ -68,7 +70,7 @@ impl SqliteStore {
             .connect_with(options.clone())
             .await
             .map_err(fail)?;
-        MIGRATIONS.run(&pool).await.map_err(|error| explain_migration(path, error))?;
+        migrate(path, &pool).await?;
         let writer = pool.acquire().await.map_err(fail)?.detach();
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -90,11 +92,32 @@ fn private_file(path: &Path) -> Result<(), StartError> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         std::fs::create_dir_all(parent).map_err(fail)?;
     }
+    // Whoever closes a file gives up all locks that this process has on it, those of SQLite too.
+    // So a file that is there is not opened here.
     let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(fail)
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop).map_err(fail),
+    }
+}
+
+/// Brings the tables up to date. When several processes open a new file at once, the ones that
+/// come too late find the work done, at their second look at the latest.
+async fn migrate(path: &Path, pool: &SqlitePool) -> Result<(), StartError> {
+    let mut looks = 0;
+    loop {
+        match MIGRATIONS.run(pool).await {
+            Ok(()) => return Ok(()),
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if looks < LOOKS => {
+                looks += 1;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => return Err(explain_migration(path, error)),
+        }
+    }
 }
 
 #[async_trait]

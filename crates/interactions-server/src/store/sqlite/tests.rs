@@ -372,3 +372,23 @@ async fn explains_files_that_it_cannot_use() {
     let error = SqliteStore::open(&fixture.path).await.unwrap_err().to_string();
     assert!(error.contains("newer version"), "{error}");
 }
+
+#[tokio::test]
+async fn a_new_file_may_be_opened_by_many_at_once() {
+    for round in 0..5 {
+        let name = format!("interactions-many-{}-{round}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        let path = dir.join("new.db");
+        let opened: Vec<_> = (0..6)
+            .map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move { SqliteStore::open(&path).await })
+            })
+            .collect();
+        for store in opened {
+            let store = store.await.unwrap().unwrap();
+            store.ping().await.unwrap();
+        }
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}
