@@ -20,6 +20,7 @@ const PYTHON_PINS: &[&str] =
     &["google-genai==3.4.0", "pytest==9.2.0", "schemathesis==4.32.5", "trustme==1.2.1"];
 
 const NPM_PINS: &[(&str, &str)] = &[
+    ("@a2a-js/sdk", "1.3.0"),
     ("@ai-sdk/google", "3.0.141"),
     ("@google/genai", "3.1.0"),
     ("@modelcontextprotocol/server-everything", "2026.8.31"),
@@ -28,6 +29,14 @@ const NPM_PINS: &[(&str, &str)] = &[
 ];
 
 /// Clients that bring packages of their own, which do not go together in one place.
+const A2A_PINS: &[&str] = &[
+    "a2a-sdk[http-server,signing]==1.3.0",
+    "cryptography==50.0.2",
+    "httpx==0.28.1",
+    "pytest==9.2.0",
+    "pytest-asyncio==1.5.0",
+    "uvicorn==0.54.0",
+];
 const ADK_PINS: &[&str] = &["google-adk==2.13.0"];
 const LITELLM_PINS: &[&str] = &["litellm==1.106.2"];
 
@@ -37,6 +46,7 @@ const NODE_MAJOR: u32 = 22;
 /// Where the suites lie. A suite that is missing has failed: it would otherwise pass for ever.
 const PYTHON_TESTS: &str = "crates/interactions-cli/tests/e2e/python";
 const JS_TESTS: &str = "crates/interactions-cli/tests/e2e/js";
+const A2A_TESTS: &str = "crates/interactions-cli/tests/e2e/a2a";
 const MCP_TESTS: &str = "crates/interactions-mcp/tests/everything.rs";
 const CLIENT_TESTS: &str = "crates/interactions-cli/tests/clients";
 
@@ -52,6 +62,8 @@ pub(crate) enum Suite {
     Js,
     /// Our MCP client calls server-everything.
     Mcp,
+    /// a2a-sdk and @a2a-js/sdk call `interactions a2a serve`.
+    A2a,
     /// google-adk, LiteLLM and the Vercel AI SDK call `interactions serve`.
     Clients,
     /// The same, and genai-rs; it takes minutes to build, so it runs only when it is named.
@@ -59,14 +71,16 @@ pub(crate) enum Suite {
 }
 
 impl Suite {
-    const USUAL: &[Self] = &[Self::Python, Self::Js, Self::Mcp, Self::Clients];
-    const ALL: &[Self] = &[Self::Python, Self::Js, Self::Mcp, Self::Clients, Self::GenaiRs];
+    const USUAL: &[Self] = &[Self::Python, Self::Js, Self::Mcp, Self::A2a, Self::Clients];
+    const ALL: &[Self] =
+        &[Self::Python, Self::Js, Self::Mcp, Self::A2a, Self::Clients, Self::GenaiRs];
 
     fn name(self) -> &'static str {
         match self {
             Self::Python => "python",
             Self::Js => "js",
             Self::Mcp => "mcp",
+            Self::A2a => "a2a",
             Self::Clients => "clients",
             Self::GenaiRs => "genai-rs",
         }
@@ -85,7 +99,7 @@ impl Suite {
             .iter()
             .map(|name| {
                 Self::ALL.iter().copied().find(|suite| suite.name() == *name).ok_or_else(|| {
-                    format!("no end-to-end suite {name:?}: there are python, js, mcp, clients and genai-rs").into()
+                    format!("no end-to-end suite {name:?}: there are python, js, mcp, a2a, clients and genai-rs").into()
                 })
             })
             .collect()
@@ -96,6 +110,7 @@ impl Suite {
             Self::Python => PYTHON_TESTS,
             Self::Js => JS_TESTS,
             Self::Mcp => MCP_TESTS,
+            Self::A2a => A2A_TESTS,
             Self::Clients | Self::GenaiRs => CLIENT_TESTS,
         }
     }
@@ -138,6 +153,10 @@ pub(crate) fn run(
                 let mut command = command::cargo(&["test", "--test", "everything"]);
                 command.args(packages);
                 command
+            }
+            Suite::A2a => {
+                link_modules(&workspace.root.join(A2A_TESTS), &npm)?;
+                pytest(&prepare_python(&home, "a2a", A2A_PINS)?, A2A_TESTS)
             }
             Suite::Clients | Suite::GenaiRs => clients(&home, &npm, *suite == Suite::GenaiRs)?,
         };
@@ -186,11 +205,18 @@ fn pytest(python: &Path, tests: &str) -> Command {
 
 /// Node finds test files by their names (`*.test.mjs` and the like) below its working directory.
 ///
+fn node_test(workspace: &Workspace, npm: &Npm) -> Result<Command, Failure> {
+    let tests = workspace.root.join(JS_TESTS);
+    link_modules(&tests, npm)?;
+    let mut command = Command::new(&npm.node);
+    command.current_dir(tests).args(["--test", "--test-reporter=spec", "--test-timeout=180000"]);
+    Ok(command)
+}
+
 /// An import is looked up from the importing file's folder upwards, and no variable changes that.
 /// Hence the link, which git ignores: it lets the tests say `import "@google/genai"`, under this
 /// program as much as under an editor or a plain `node --test`.
-fn node_test(workspace: &Workspace, npm: &Npm) -> Result<Command, Failure> {
-    let tests = workspace.root.join(JS_TESTS);
+fn link_modules(tests: &Path, npm: &Npm) -> Result<(), Failure> {
     let link = tests.join("node_modules");
     let modules = npm.folder.join("node_modules");
     if fs::read_link(&link).ok().as_ref() != Some(&modules) {
@@ -201,9 +227,7 @@ fn node_test(workspace: &Workspace, npm: &Npm) -> Result<Command, Failure> {
         }
         link_folder(&modules, &link)?;
     }
-    let mut command = Command::new(&npm.node);
-    command.current_dir(tests).args(["--test", "--test-reporter=spec", "--test-timeout=180000"]);
-    Ok(command)
+    Ok(())
 }
 
 #[cfg(unix)]

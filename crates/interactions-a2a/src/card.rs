@@ -1,5 +1,9 @@
 //! Agent cards: what an agent says of itself.
 
+mod canonical;
+mod fields;
+mod signature;
+
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
@@ -8,6 +12,8 @@ use crate::wire::{
     self, AgentCapabilities, AgentCard, AgentExtension, AgentInterface, AgentProvider, AgentSkill,
     SecurityScheme,
 };
+
+pub use signature::{CardSigner, CardVerifier, SignatureError, SignatureErrorKind, VerifiedCard};
 
 /// What an agent says of itself, as far as it is the agent's to say.
 ///
@@ -72,23 +78,6 @@ impl Skill {
     pub fn example(mut self, example: impl Into<String>) -> Self {
         self.0.examples.get_or_insert_default().push(example.into());
         self
-    }
-}
-
-/// Signs cards.
-#[derive(Clone, Debug)]
-pub struct CardSigner;
-
-impl CardSigner {
-    /// Reads a key.
-    pub fn from_pem(_pem: &str) -> Result<Self, String> {
-        Ok(Self)
-    }
-
-    /// Signs.
-    #[must_use]
-    pub fn sign(&self, _card: &Value) -> Vec<crate::wire::AgentCardSignature> {
-        Vec::new()
     }
 }
 

@@ -31,7 +31,7 @@ use crate::executor::InteractionsExecutor;
 use crate::index::{Index, MemoryIndex};
 use auth::{Anonymous, Authenticator};
 use engine::Engine;
-use face::Face;
+use face::{Face, Setup};
 use push::Pushes;
 use vault::Vault;
 
@@ -67,7 +67,6 @@ pub struct A2aHost {
     agents: BTreeMap<String, HostedAgent>,
     index: Arc<dyn Index>,
     authenticator: Arc<dyn Authenticator>,
-    is_open: bool,
     base_url: Option<String>,
     signer: Option<CardSigner>,
     secret: Option<SecretKey>,
@@ -95,7 +94,6 @@ impl A2aHost {
             default,
             index: Arc::new(MemoryIndex::new()),
             authenticator: Arc::new(Anonymous),
-            is_open: true,
             base_url: None,
             signer: None,
             secret: None,
@@ -130,7 +128,6 @@ impl A2aHost {
     /// Asks this who calls. Cards declare what it demands.
     pub fn authenticator(mut self, authenticator: impl Authenticator) -> Self {
         self.authenticator = Arc::new(authenticator);
-        self.is_open = false;
         self
     }
 
@@ -211,7 +208,8 @@ impl A2aHost {
         let listener =
             listener.map_err(|error| HostError::new(format!("cannot listen there: {error}")))?;
         let local = listener.local_addr().map_err(|error| HostError::new(error.to_string()))?;
-        if self.is_open && !local.ip().is_loopback() {
+        let is_open = self.authenticator.schemes().is_empty();
+        if is_open && !local.ip().is_loopback() {
             return Err(HostError::new(format!(
                 "listening on {local} would let everybody in: add an authenticator, or listen on 127.0.0.1"
             )));
@@ -236,14 +234,15 @@ impl A2aHost {
         let agents = self.agents.into_iter().map(|(route, agent)| (route, Arc::new(agent)));
         let engine = Engine::new(self.index, agents.collect(), self.default, pushes);
         engine.recover().await.map_err(|error| HostError::new(error.to_string()))?;
-        let face = Face {
-            engine,
+        let setup = Setup {
             authenticator: self.authenticator,
             base_url,
             signer: self.signer,
             body_limit: self.body_limit,
             legacy: self.legacy,
         };
+        let face = Face::new(engine, setup)
+            .map_err(|error| HostError::new(format!("a card cannot be signed: {error}")))?;
         Ok(Host { face: Arc::new(face) })
     }
 }
@@ -263,7 +262,7 @@ impl Host {
     /// Where callers reach it, as its cards tell it.
     #[must_use]
     pub fn base_url(&self) -> &str {
-        &self.face.base_url
+        self.face.base_url()
     }
 
     /// Serves until `shutdown` completes, then lets go: tasks at work go on at their endpoint, and

@@ -6,10 +6,13 @@ mod fault;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod index;
+mod jose;
 pub mod task;
 pub mod wire;
 
-pub use card::{Card, CardSigner, Skill};
+pub use card::{
+    Card, CardSigner, CardVerifier, SignatureError, SignatureErrorKind, Skill, VerifiedCard,
+};
 pub use executor::{Executor, InteractionsExecutor};
 pub use fault::{Fault, FaultKind, Violation};
 #[cfg(feature = "host")]

@@ -73,8 +73,8 @@ impl Engine {
         &self.default
     }
 
-    pub(super) fn hosted(&self, route: &str) -> Option<&HostedAgent> {
-        self.agents.get(route).map(Arc::as_ref)
+    pub(super) fn routes(&self) -> impl Iterator<Item = (&str, &HostedAgent)> {
+        self.agents.iter().map(|(route, agent)| (route.as_str(), agent.as_ref()))
     }
 
     pub(super) fn offers_push(&self) -> bool {

@@ -9,6 +9,7 @@ mod rest;
 mod route;
 mod sse;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ use super::agent::HostedAgent;
 use super::auth::{Authenticator, Unauthenticated};
 use super::engine::Engine;
 use super::operations::Caller;
-use crate::card::{CardSigner, Offer};
+use crate::card::{Card, CardSigner, Offer, SignatureError};
 use crate::fault::{Fault, FaultKind};
 use crate::wire;
 use negotiation::Version;
@@ -41,6 +42,13 @@ use route::{Binding, Routed};
 /// What the face needs beside the engine.
 pub(crate) struct Face {
     pub(crate) engine: Arc<Engine>,
+    setup: Setup,
+    /// The public cards by route. A signature is another one every time, so each is made once.
+    cards: BTreeMap<String, PublicCard>,
+}
+
+/// How a host shows itself.
+pub(crate) struct Setup {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     /// Where the host is, as cards tell it.
     pub(crate) base_url: String,
@@ -50,9 +58,14 @@ pub(crate) struct Face {
     pub(crate) legacy: bool,
 }
 
+struct PublicCard {
+    body: Bytes,
+    etag: String,
+}
+
 impl fmt::Debug for Face {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Face").field("base_url", &self.base_url).finish_non_exhaustive()
+        f.debug_struct("Face").field("base_url", &self.setup.base_url).finish_non_exhaustive()
     }
 }
 
@@ -64,7 +77,7 @@ pub(crate) fn router(face: Arc<Face>) -> Router {
 async fn serve(State(face): State<Arc<Face>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let version = negotiation::version(&parts);
-    if face.legacy
+    if face.setup.legacy
         && version == Ok(Version::V03)
         && let Some(route) = legacy::rest(&parts.method, parts.uri.path())
     {
@@ -102,6 +115,24 @@ pub(crate) struct Arrival {
 }
 
 impl Face {
+    /// A face for these agents, whose public cards are made and signed now.
+    pub(crate) fn new(engine: Arc<Engine>, setup: Setup) -> Result<Self, SignatureError> {
+        let mut face = Self { engine, setup, cards: BTreeMap::new() };
+        let mut cards = BTreeMap::new();
+        for (route, agent) in face.engine.routes() {
+            let body = Bytes::from(face.shown(route, agent, agent.public_card())?.to_string());
+            let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&body)));
+            cards.insert(route.to_owned(), PublicCard { body, etag });
+        }
+        face.cards = cards;
+        Ok(face)
+    }
+
+    /// Where the host is, as its cards tell it.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.setup.base_url
+    }
+
     /// Finds out who calls, and only then reads what they say.
     async fn admit(
         &self,
@@ -110,10 +141,16 @@ impl Face {
         tenant: Option<String>,
         version: Result<Version, Fault>,
     ) -> Result<Arrival, Box<Response>> {
-        let principal = self.authenticator.authenticate(&parts).await;
-        let principal = principal.map_err(|refusal| Box::new(unauthenticated(&refusal)))?;
-        let body = body::read(body, self.body_limit).await;
-        let body = body.ok_or_else(|| Box::new(too_large(self.body_limit)))?;
+        let principal = self.setup.authenticator.authenticate(&parts).await;
+        let principal = match principal {
+            Ok(principal) => principal,
+            Err(refusal) => {
+                body::hear_out(body.into_data_stream(), body::STRANGER).await;
+                return Err(Box::new(unauthenticated(&refusal)));
+            }
+        };
+        let body = body::read(body, self.setup.body_limit).await;
+        let body = body.ok_or_else(|| Box::new(too_large(self.setup.body_limit)))?;
         let extensions = negotiation::extensions(&parts.headers);
         let caller = Caller { principal, tenant, extensions };
         Ok(Arrival { caller, version, headers: parts.headers, query: parts.uri, body })
@@ -122,50 +159,51 @@ impl Face {
     /// An agent's card, which browsers and proxies may keep for a while.
     fn card(&self, tenant: Option<&str>, headers: &HeaderMap) -> Response {
         let route = tenant.unwrap_or(self.engine.default_agent());
-        let Some(agent) = self.engine.hosted(route) else {
+        let Some(PublicCard { body, etag }) = self.cards.get(route) else {
             let fault = Fault::new(FaultKind::MethodNotFound, "there is no such agent here");
             return rest::refused(&fault);
         };
-        let card = self.signed(route, agent, agent.public_card());
-        let body = card.to_string();
-        let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(body.as_bytes()));
-        let etag = format!("\"{digest}\"");
         let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         let is_known = known
             .flat_map(|value| value.split(','))
-            .any(|known| matches!(known.trim().trim_start_matches("W/"), one if one == etag || one == "*"));
+            .map(|known| known.trim().trim_start_matches("W/"))
+            .any(|known| known == etag || known == "*");
         let mut response = Response::new(Body::empty());
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
-            *response.body_mut() = Body::from(body);
+            *response.body_mut() = Body::from(body.clone());
             set(&mut response, CONTENT_TYPE, "application/json");
         }
         set(&mut response, CACHE_CONTROL, "public, max-age=300");
-        set(&mut response, ETAG, &etag);
+        set(&mut response, ETAG, etag);
         response
     }
 
-    /// A card with the host's part of it, and its signature if the host signs.
-    fn signed(&self, route: &str, agent: &HostedAgent, card: &crate::card::Card) -> Value {
+    /// A card with the host's part of it, signed if the host signs.
+    fn shown(
+        &self,
+        route: &str,
+        agent: &HostedAgent,
+        card: &Card,
+    ) -> Result<Value, SignatureError> {
         let is_default = route == self.engine.default_agent();
         let offer = Offer {
-            base_url: &self.base_url,
+            base_url: &self.setup.base_url,
             tenant: (!is_default).then_some(route),
-            schemes: self.authenticator.schemes(),
-            requirements: self.authenticator.requirements(),
+            schemes: self.setup.authenticator.schemes(),
+            requirements: self.setup.authenticator.requirements(),
             push: self.engine.offers_push(),
             extended: agent.has_extended_card(),
         };
-        let wire = card.to_wire(&offer);
-        let mut json = serde_json::to_value(&wire).unwrap_or_default();
-        if self.legacy {
-            json = legacy::card(json);
+        let mut shown = serde_json::to_value(card.to_wire(&offer)).unwrap_or_default();
+        if self.setup.legacy {
+            shown = legacy::card(shown);
         }
-        if let Some(signer) = &self.signer {
-            json["signatures"] = json!(signer.sign(&json));
+        if let Some(signer) = &self.setup.signer {
+            shown["signatures"] = json!(signer.sign(&shown)?);
         }
-        json
+        Ok(shown)
     }
 
     /// `GetExtendedAgentCard`.
@@ -174,7 +212,10 @@ impl Face {
         let card = agent.card_for(&caller.principal).ok_or_else(|| {
             Fault::unsupported("the agent has no extended card: its public one says everything")
         })?;
-        Ok(self.signed(&scope.agent, &agent, &card))
+        self.shown(&scope.agent, &agent, &card).map_err(|error| {
+            tracing::error!(%error, agent = scope.agent, "an extended card cannot be signed");
+            Fault::internal("the card cannot be signed")
+        })
     }
 }
 

@@ -74,7 +74,7 @@ impl Engine {
         let configuration = request.configuration.clone();
         let history = history_length(configuration.as_ref().and_then(|one| one.history_length))?;
         let (scope, task) = match self.accept(caller, request).await? {
-            Accepted::Message(message) => return Ok(SendMessageResponse::Message(message)),
+            Accepted::Message(message) => return Ok(SendMessageResponse::Message(*message)),
             Accepted::Task(scope, task) => (scope, task),
         };
         let immediately = configuration.and_then(|one| one.return_immediately) == Some(true);
@@ -96,7 +96,7 @@ impl Engine {
         let history = history_length(configuration.and_then(|one| one.history_length))?;
         let (scope, task) = match self.accept(caller, request).await? {
             Accepted::Message(message) => {
-                let event = StreamResponse::Message(message);
+                let event = StreamResponse::Message(*message);
                 return Ok(stream::iter([Ok((None, event))]).boxed());
             }
             Accepted::Task(scope, task) => (scope, task),
@@ -265,7 +265,7 @@ impl Engine {
                         answer.context_id.clone().or_else(|| given(&message.context_id));
                     let context_id = context_id.unwrap_or_else(new_id);
                     let answer = Message { context_id: Some(context_id), ..answer };
-                    return Ok(Accepted::Message(answer));
+                    return Ok(Accepted::Message(Box::new(answer)));
                 }
                 let context_id = match given(&message.context_id) {
                     Some(id) => id,
@@ -275,7 +275,7 @@ impl Engine {
                 task.metadata = metadata.filter(|metadata| !metadata.is_empty());
                 match self.index.insert(&task).await.map_err(|error| broken(&error))? {
                     Inserted::New => task,
-                    Inserted::Known(task) => return Ok(Accepted::Task(scope, *task)),
+                    Inserted::Known(task) => return Ok(Accepted::Task(scope, task)),
                 }
             }
         };
@@ -283,7 +283,7 @@ impl Engine {
             self.add_push(&task, push, caller.tenant.as_deref()).await?;
         }
         self.start(scope.clone(), task.id.clone(), false);
-        Ok(Accepted::Task(scope, task))
+        Ok(Accepted::Task(scope, Box::new(task)))
     }
 
     /// Adds a turn to a task that waits for it.
@@ -452,8 +452,8 @@ impl Engine {
 }
 
 enum Accepted {
-    Message(Message),
-    Task(Scope, TaskRecord),
+    Message(Box<Message>),
+    Task(Scope, Box<TaskRecord>),
 }
 
 /// Makes whole artifacts of pieces.

@@ -1,9 +1,11 @@
 //! `interactions a2a`: agents on the A2A network.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand};
 use interactions_a2a::auth::BearerKeys;
 use interactions_a2a::{
@@ -15,6 +17,8 @@ use interactions_server::{Config, KeyConfig, Server};
 use interactions_transport::guard::Guard;
 use interactions_transport::{SharedTransport, TowerTransport};
 use interactions_types::{CreateInteraction, Target, Tool};
+
+use sha2::{Digest, Sha256};
 
 use super::serve::{log_to_stderr, stop_signal};
 use crate::failure::Failure;
@@ -110,9 +114,13 @@ impl Serve {
             .base_url("http://in-process")
             .transport(SharedTransport::new(transport))
             .build()?;
+        let has_keys = authenticator.is_some();
         let hosted = |id: &str, request: CreateInteraction, card: Card| {
             let executor = InteractionsExecutor::with_request(client.clone(), request);
-            (id.to_owned(), HostedAgent::new(card, executor))
+            let agent = HostedAgent::new(card, executor);
+            // Who has a key may ask for the card again and gets it with proof of who answers.
+            let agent = if has_keys { agent.extended_card(|_, card| card) } else { agent };
+            (id.to_owned(), agent)
         };
         let of_agent =
             |id: &str, card: Card| hosted(id, CreateInteraction::new(Target::agent(id), ""), card);
@@ -187,7 +195,10 @@ fn authenticator(config: &Config) -> Result<Option<BearerKeys>, Failure> {
     for (index, entry) in config.auth.keys.iter().enumerate() {
         keys.insert(key(index, entry)?, entry.tenant.clone());
     }
-    Ok((!keys.is_empty()).then(|| BearerKeys::new(keys)))
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    BearerKeys::new(keys).map(Some).map_err(Failure::new)
 }
 
 fn key(index: usize, entry: &KeyConfig) -> Result<String, Failure> {
@@ -226,5 +237,12 @@ fn signer(file: &PathBuf) -> Result<CardSigner, Failure> {
     let pem = std::fs::read_to_string(file).map_err(|error| {
         Failure::new(format!("the card key {} cannot be read: {error}", file.display()))
     })?;
-    CardSigner::from_pem(&pem).map_err(Failure::new)
+    // The key's own thumbprint (RFC 7638) names it, so that another key has another name.
+    let jwk = CardSigner::from_pem(&pem, "card").map_err(Failure::new)?.public_jwk();
+    let members: BTreeMap<&str, &serde_json::Value> = ["crv", "kty", "x", "y"]
+        .into_iter()
+        .filter_map(|name| Some((name, jwk.get(name)?)))
+        .collect();
+    let digest = Sha256::digest(serde_json::to_string(&members).map_err(Failure::new)?);
+    CardSigner::from_pem(&pem, URL_SAFE_NO_PAD.encode(digest)).map_err(Failure::new)
 }

@@ -15,10 +15,12 @@ use crate::LimitsConfig;
 use crate::engine::{DEEPEST_REQUEST, Nesting};
 use crate::error::Refusal;
 
-/// How long a body that is too large is listened to.
+/// How long a body is listened to that nobody reads.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How much of it, beyond the limit.
+/// How much of it, where it is too large.
 const SURPLUS: usize = 128 * 1024 * 1024;
+/// How much of it, where nobody knows who sends it.
+pub(super) const STRANGER: usize = 1024 * 1024;
 
 /// Reads a body of JSON within the limits.
 pub(super) async fn read<T: DeserializeOwned>(
@@ -49,7 +51,7 @@ async fn bytes(request: Request, limits: &LimitsConfig) -> Result<Bytes, Refusal
         let piece = piece.map_err(|_| Refusal::invalid("the request body broke off"))?;
         if whole.len() + piece.len() > limit {
             drop(whole);
-            hear_out(pieces).await;
+            hear_out(pieces, SURPLUS).await;
             return Err(Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "invalid_request",
@@ -65,12 +67,12 @@ async fn bytes(request: Request, limits: &LimitsConfig) -> Result<Bytes, Refusal
 
 /// Reads on for a while and throws it away: a sender whose connection closes in the middle hears
 /// of a broken connection, not of the reason.
-async fn hear_out(mut pieces: BodyDataStream) {
+pub(super) async fn hear_out(mut pieces: BodyDataStream, limit: usize) {
     let _ = tokio::time::timeout(PATIENCE, async {
-        let mut surplus = 0;
+        let mut heard = 0;
         while let Some(Ok(piece)) = pieces.next().await {
-            surplus += piece.len();
-            if surplus > SURPLUS {
+            heard += piece.len();
+            if heard > limit {
                 break;
             }
         }

@@ -14,7 +14,7 @@ use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use tokio::sync::Mutex;
 use url::form_urlencoded;
 
-use super::Face;
+use super::{Face, body};
 use crate::config::AuthConfig;
 use crate::error::{Refusal, StartError};
 use crate::store::{Store, StoreError, digest};
@@ -145,18 +145,20 @@ pub(super) async fn authenticate(
     } else if face.keys.is_still_open().await {
         EVERYONE.to_owned()
     } else {
-        let refuse = |message: &str| {
-            let mut response =
-                Refusal::new(StatusCode::UNAUTHORIZED, "authentication", message).into_response();
-            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            response
-        };
-        let Some(given) = given_key(&request) else {
-            return refuse("an API key is required: send it as x-goog-api-key");
-        };
-        match face.keys.tenant(&given) {
-            Some(tenant) => tenant,
-            None => return refuse("the API key is not valid"),
+        let given = given_key(&request);
+        match given.as_deref().map(|given| face.keys.tenant(given)) {
+            Some(Some(tenant)) => tenant,
+            known => {
+                let message = match known {
+                    None => "an API key is required: send it as x-goog-api-key",
+                    Some(_) => "the API key is not valid",
+                };
+                body::hear_out(request.into_body().into_data_stream(), body::STRANGER).await;
+                let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "authentication", message);
+                let mut response = refusal.into_response();
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                return response;
+            }
         }
     };
     if let Err(wait) = face.pace.admit(&tenant) {

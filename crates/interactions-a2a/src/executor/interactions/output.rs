@@ -39,7 +39,7 @@ pub(super) struct Teller {
 #[derive(Debug)]
 enum Open {
     Nothing,
-    Answer(Answer),
+    Answer(Box<Answer>),
     Thought { text: String },
     Other { index: i64 },
 }
@@ -115,7 +115,7 @@ impl Teller {
                     Some(broken) => Answer::anew(broken),
                     None => Answer::new(own(), self.telling.structured),
                 };
-                self.open = Open::Answer(answer);
+                self.open = Open::Answer(Box::new(answer));
                 for part in output.content.iter().filter_map(part) {
                     self.hold(part, updates);
                 }
@@ -158,7 +158,7 @@ impl Teller {
     /// Ends the step.
     fn close(&mut self, whole: &dyn Fn() -> Interaction, updates: &mut Vec<Update>) {
         match std::mem::replace(&mut self.open, Open::Nothing) {
-            Open::Answer(answer) => self.ended = Some(answer),
+            Open::Answer(answer) => self.ended = Some(*answer),
             Open::Thought { text } if self.telling.thoughts && !text.is_empty() => {
                 let mut part = Part::text(text);
                 part.metadata = Some(

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
-/// How long a body that is too large is listened to.
+/// How long a body is listened to that nobody reads.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How much of it, beyond the limit.
+/// How much of it, where it is too large.
 const SURPLUS: usize = 128 * 1024 * 1024;
+/// How much of it, where nobody knows who sends it.
+pub(super) const STRANGER: usize = 1024 * 1024;
 
 /// The body, unless it is too large or breaks off.
-///
-/// What is too large is read on for a while, and thrown away: a sender whose connection closes in
-/// the middle hears of a broken connection, not of the reason.
 pub(super) async fn read(body: Body, limit: usize) -> Option<Bytes> {
     let mut pieces = body.into_data_stream();
     let mut whole = BytesMut::new();
@@ -22,21 +21,27 @@ pub(super) async fn read(body: Body, limit: usize) -> Option<Bytes> {
         let piece = piece.ok()?;
         if whole.len() + piece.len() > limit {
             drop(whole);
-            let _ = tokio::time::timeout(PATIENCE, async {
-                let mut surplus = 0;
-                while let Some(Ok(piece)) = pieces.next().await {
-                    surplus += piece.len();
-                    if surplus > SURPLUS {
-                        break;
-                    }
-                }
-            })
-            .await;
+            hear_out(pieces, SURPLUS).await;
             return None;
         }
         whole.extend_from_slice(&piece);
     }
     Some(whole.freeze())
+}
+
+/// Reads on for a while and throws it away: a sender whose connection closes in the middle hears
+/// of a broken connection, not of the reason.
+pub(super) async fn hear_out(mut pieces: BodyDataStream, limit: usize) {
+    let _ = tokio::time::timeout(PATIENCE, async {
+        let mut heard = 0;
+        while let Some(Ok(piece)) = pieces.next().await {
+            heard += piece.len();
+            if heard > limit {
+                break;
+            }
+        }
+    })
+    .await;
 }
 
 #[cfg(test)]

@@ -7,10 +7,18 @@ use serde_json::Value;
 
 use crate::fault::Fault;
 
+/// How many levels a request may have.
+const DEEPEST: usize = 100;
+
 /// A request as its type.
 pub(super) fn decoded<T: DeserializeOwned>(mut params: Value) -> Result<T, Fault> {
     if !params.is_object() {
         return Err(Fault::invalid("params", "they must be an object"));
+    }
+    // What is stored stands some levels further down, and must be read again.
+    if depth(&params) > DEEPEST {
+        let why = format!("it is nested more deeply than {DEEPEST} levels");
+        return Err(Fault::invalid("params", why));
     }
     drop_nulls(&mut params);
     if let Some(message) = params.get_mut("message") {
@@ -27,6 +35,14 @@ pub(super) fn decoded<T: DeserializeOwned>(mut params: Value) -> Result<T, Fault
             None => Fault::invalid(path, why),
         }
     })
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(object) => 1 + object.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 /// `null` is as good as nothing, except within what belongs to the caller.
@@ -139,6 +155,19 @@ mod tests {
         let fault = decoded::<ListTasksRequest>(json!({"pageSize": "x"})).unwrap_err();
         assert_eq!(field(&fault), "pageSize");
         assert_eq!(field(&decoded::<ListTasksRequest>(json!([])).unwrap_err()), "params");
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused() {
+        let nested = |levels: usize| {
+            let mut value = json!(1);
+            for _ in 0..levels {
+                value = json!([value]);
+            }
+            send(json!([{"data": value}]))
+        };
+        assert!(nested(90).is_ok());
+        assert_eq!(field(&nested(110).unwrap_err()), "params");
     }
 
     #[test]

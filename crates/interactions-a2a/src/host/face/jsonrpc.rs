@@ -33,12 +33,15 @@ pub(super) async fn serve(face: &Arc<Face>, arrival: Arrival) -> Response {
     }
     let call = match Call::read(&arrival.body) {
         Ok(call) => call,
-        Err((id, fault)) => return refused(&id, &fault),
+        Err(refusal) => {
+            let (id, fault) = *refusal;
+            return refused(&id, &fault);
+        }
     };
     let mut caller = arrival.caller;
     let old = match arrival.version {
         Ok(Version::V1) => false,
-        Ok(Version::V03) if face.legacy => true,
+        Ok(Version::V03) if face.setup.legacy => true,
         Ok(Version::V03) => return refused(&call.id, &no_legacy()),
         Err(fault) => return refused(&call.id, &fault),
     };
@@ -107,13 +110,13 @@ struct Call {
 }
 
 impl Call {
-    fn read(body: &[u8]) -> Result<Self, (Value, Fault)> {
+    fn read(body: &[u8]) -> Result<Self, Box<(Value, Fault)>> {
         let invalid = |id: &Value, why: &str| {
-            (id.clone(), Fault::new(FaultKind::InvalidRequest, why.to_owned()))
+            Box::new((id.clone(), Fault::new(FaultKind::InvalidRequest, why.to_owned())))
         };
         let mut whole: Value = serde_json::from_slice(body).map_err(|error| {
             let message = format!("the body is not JSON: {error}");
-            (Value::Null, Fault::new(FaultKind::Parse, message))
+            Box::new((Value::Null, Fault::new(FaultKind::Parse, message)))
         })?;
         let null = Value::Null;
         let Some(object) = whole.as_object_mut() else {
