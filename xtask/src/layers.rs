@@ -28,7 +28,15 @@ const LAYERS: &[(&str, &[&str])] = &[
             "interactions-agent",
         ],
     ),
-    ("interactions-a2a", &["interactions-types", "interactions-client", "interactions-agent"]),
+    (
+        "interactions-a2a",
+        &[
+            "interactions-types",
+            "interactions-transport",
+            "interactions-client",
+            "interactions-agent",
+        ],
+    ),
     // The server only with the feature `store`: its trait is what that exam is about.
     (
         "interactions-testing",

@@ -197,7 +197,7 @@ impl Engine {
     }
 
     /// `GetTaskPushNotificationConfig`.
-    pub(crate) async fn get_push(
+    pub(crate) async fn push_config(
         &self,
         caller: &Caller,
         request: GetTaskPushNotificationConfigRequest,

@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::wire::{ListTasksRequest, PartContent, SendMessageRequest};
 
-    fn send(parts: Value) -> Result<SendMessageRequest, Fault> {
+    fn send(parts: &Value) -> Result<SendMessageRequest, Fault> {
         decoded(json!({"message": {"messageId": "m", "role": "ROLE_USER", "parts": parts}}))
     }
 
@@ -145,7 +145,7 @@ mod tests {
             (json!([{"text": "x", "mediaType": 1}]), "message.parts[0].mediaType"),
             (json!([{"text": "x", "metadata": []}]), "message.parts[0].metadata"),
         ] {
-            assert_eq!(field(&send(parts.clone()).unwrap_err()), place, "{parts}");
+            assert_eq!(field(&send(&parts).unwrap_err()), place, "{parts}");
         }
         let no_id = json!({"message": {"role": "ROLE_USER", "parts": []}});
         let fault = decoded::<SendMessageRequest>(no_id).unwrap_err();
@@ -164,7 +164,7 @@ mod tests {
             for _ in 0..levels {
                 value = json!([value]);
             }
-            send(json!([{"data": value}]))
+            send(&json!([{"data": value}]))
         };
         assert!(nested(90).is_ok());
         assert_eq!(field(&nested(110).unwrap_err()), "params");
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn what_protojson_allows_is_read() {
-        let request = send(json!([
+        let request = send(&json!([
             {"raw": "_w", "filename": null, "unknown": 1},
             {"data": {"kept": null}},
             {"text": ""}

@@ -170,7 +170,7 @@ pub(super) async fn dispatch(
         "CreateTaskPushNotificationConfig" => {
             value(engine.create_push(caller, read(params)?).await)
         }
-        "GetTaskPushNotificationConfig" => value(engine.get_push(caller, read(params)?).await),
+        "GetTaskPushNotificationConfig" => value(engine.push_config(caller, read(params)?).await),
         "ListTaskPushNotificationConfigs" => value(engine.list_pushes(caller, read(params)?).await),
         "DeleteTaskPushNotificationConfig" => {
             engine.delete_push(caller, read(params)?).await?;

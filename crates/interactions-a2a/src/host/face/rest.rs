@@ -125,7 +125,7 @@ async fn operate(face: &Arc<Face>, route: Route, arrival: Arrival) -> Result<Res
         }
         Route::GetPush { task_id, id } => {
             let request = json!({"taskId": task_id, "id": id});
-            answered(&engine.get_push(&caller, decoded(request)?).await?)
+            answered(&engine.push_config(&caller, decoded(request)?).await?)
         }
         Route::DeletePush { task_id, id } => {
             let request = json!({"taskId": task_id, "id": id});

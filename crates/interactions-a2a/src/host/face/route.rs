@@ -111,8 +111,8 @@ fn decoded(segment: &str) -> String {
 mod tests {
     use super::*;
 
-    fn found(method: Method, path: &str) -> String {
-        match find(&method, path) {
+    fn found(method: &Method, path: &str) -> String {
+        match find(method, path) {
             Ok(Routed { binding, tenant }) => format!("{tenant:?} {binding:?}"),
             Err(refusal) => format!("{refusal:?}"),
         }
@@ -142,7 +142,7 @@ mod tests {
             (Method::GET, "/a/b/c/d", "NotFound"),
             (Method::GET, "/tasks/a:cancel", "Method(\"POST\")"),
         ] {
-            assert_eq!(found(method, path), meant, "{path}");
+            assert_eq!(found(&method, path), meant, "{path}");
         }
     }
 }
