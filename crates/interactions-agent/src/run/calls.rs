@@ -148,8 +148,10 @@ impl Run {
                 (call.id.clone(), call.name.clone(), call.arguments.clone());
             self.tell(RunEvent::CallReady { id, name, arguments }).await;
         }
-        // It is on record that they run before they do.
+        // It is on record that they run before they do, with the reader of the run as well: it is
+        // heard before the run is asked for more.
         self.checkpoint().await?;
+        tokio::task::yield_now().await;
         let work: Vec<_> = group
             .iter()
             .filter_map(|&at| {

@@ -298,6 +298,17 @@ impl Journal {
         self.pending.len() >= CHUNK_EVENTS || self.pending_bytes >= CHUNK_BYTES
     }
 
+    /// Persists what was noted, now, although nothing has been written beside it.
+    pub(super) async fn flush_progress(&mut self) -> Result<(), Halted> {
+        // What is not on record yet is, with the first of these.
+        self.flush().await?;
+        if self.progress.is_some() && matches!(self.sink, Sink::Stored { .. }) {
+            self.status(Status::InProgress);
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
     /// Persists and shows what has been written since the last time.
     ///
     /// Not to be dropped half-way: it could be unknown then whether a chunk was committed.

@@ -21,10 +21,15 @@ const MOST_CRASHES: u32 = 20;
 const MOST_BREAKDOWNS: u32 = 3;
 const CLAIMS_AT_ONCE: u32 = 16;
 const SWEEP: Duration = Duration::from_secs(60);
+/// Between two batches that are erased.
+const BREATH: Duration = Duration::from_millis(20);
+/// How often leases are renewed at least.
+const CANCEL_LOOK: Duration = Duration::from_secs(3);
 
 /// Extends the leases of this process and learns which runs should stop.
 pub(super) async fn keep_leases(engine: Arc<Engine>) {
-    let every = engine.config.background.lease / 3;
+    // Who cancels through another process waits for a heartbeat of this one.
+    let every = (engine.config.background.lease / 3).min(CANCEL_LOOK);
     // Closing goes on renewing: runs that end in time must still hold their leases.
     while wait(&engine, every, false).await {
         let leases = engine.leases();
@@ -85,14 +90,26 @@ pub(super) async fn take_over(engine: Arc<Engine>) {
 
 /// Erases interactions whose time is over.
 pub(super) async fn expire(engine: Arc<Engine>) {
-    while wait(&engine, SWEEP, true).await {
-        match engine.store.expire(clock::now()).await {
-            Ok(0) => {}
-            Ok(count) => {
-                engine.metrics.expired(count);
-                tracing::info!(count, "erased interactions whose time was over");
+    loop {
+        // The store erases some at a time, so that nobody waits long for it.
+        loop {
+            match engine.store.expire(clock::now()).await {
+                Ok(0) => break,
+                Ok(count) => {
+                    engine.metrics.expired(count);
+                    tracing::info!(count, "erased interactions whose time was over");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot erase interactions whose time is over");
+                    break;
+                }
             }
-            Err(error) => tracing::warn!(%error, "cannot erase interactions whose time is over"),
+            if !wait(&engine, BREATH, true).await {
+                return;
+            }
+        }
+        if !wait(&engine, SWEEP, true).await {
+            return;
         }
     }
 }

@@ -284,15 +284,25 @@ impl Run<'_> {
                     (_, delta) => self.journal.delta(delta),
                 },
                 Some(Ok(ModelEvent::Stop)) => {
+                    let called = matches!(generating, Generating::Function(_));
                     self.stop(std::mem::replace(&mut generating, Generating::Plain), &mut asked);
+                    // Asked for more, it carries the call out.
+                    if called && self.plan.model.carries_out_calls() {
+                        self.journal.flush().await?;
+                    }
                 }
                 Some(Ok(ModelEvent::Usage(counted))) => {
                     self.note(Some(&counted));
                     usage = Some(counted);
                 }
                 Some(Ok(ModelEvent::Attached(attachment))) => {
-                    self.attachment = Some(attachment);
+                    let is_first = self.attachment.replace(attachment).is_none();
                     self.note(usage.as_ref());
+                    if is_first {
+                        // Work has begun elsewhere. Until that is on record, whoever takes over
+                        // would begin it again; it may be minutes until it says a word.
+                        self.journal.flush_progress().await?;
+                    }
                 }
                 Some(Ok(ModelEvent::Finish(finish))) => asked.finish = Some(finish),
                 Some(Err(error)) => {

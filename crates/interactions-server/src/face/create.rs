@@ -36,11 +36,18 @@ pub(super) async fn create(
     let _guard = started.guard;
     match started.end.await {
         Ok(finished) => answer(finished),
-        Err(_) if started.stored => Err(Refusal::unavailable(format!(
-            "the server is stopping; interaction {} goes on and can be read later",
-            started.id
-        ))),
-        Err(_) => Err(Refusal::unavailable("the server is stopping")),
+        Err(_) => Err(Refusal::unavailable(match (started.stored, face.engine.is_closing()) {
+            (true, true) => {
+                let id = &started.id;
+                format!("the server is stopping; interaction {id} goes on and can be read later")
+            }
+            (true, false) => {
+                let id = &started.id;
+                format!("the end of interaction {id} was lost here; read it to see how it stands")
+            }
+            (false, true) => "the server is stopping".to_owned(),
+            (false, false) => "the run broke off here; try it again".to_owned(),
+        })),
     }
 }
 

@@ -11,13 +11,16 @@ mod webhooks;
 mod writer;
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use interactions_types::{InteractionId, Status};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 
 use super::{
@@ -26,7 +29,7 @@ use super::{
 };
 use crate::StartError;
 use rows::{column, failed, optional, parsed, record, signed};
-use writer::Writer;
+use writer::{Writer, WriterTurn};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -44,6 +47,8 @@ const LOOKS: u32 = 40;
 pub struct SqliteStore {
     writer: Writer,
     readers: SqlitePool,
+    /// Whether the write-ahead log may still have what was erased.
+    unscrubbed: Arc<AtomicBool>,
 }
 
 impl SqliteStore {
@@ -65,23 +70,86 @@ impl SqliteStore {
             .pragma("secure_delete", "on");
         private_file(path)?;
         // Migrations on a borrowed connection would make a future that cannot change threads.
-        let pool = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(fail)?;
+        let pool = connect(1, &options).await.map_err(fail)?;
         migrate(path, &pool).await?;
+        probe(path, &pool).await?;
         let writer = pool.acquire().await.map_err(fail)?.detach();
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
+        let options = options.create_if_missing(false);
+        let readers = connect(READERS, &options.clone().read_only(true)).await.map_err(fail)?;
+        let writer = Writer::new(writer, options, BUSY * 2);
+        Ok(Self { writer, readers, unscrubbed: Arc::default() })
+    }
+
+    /// Takes what was erased out of the write-ahead log, too, where it would linger until somebody
+    /// happens to write over it.
+    ///
+    /// Readers that are at work keep it from happening; then the next sweep does it.
+    async fn scrub(&self, writer: &mut WriterTurn<'_>) {
+        let scrubbed = async {
+            sqlx::query("pragma busy_timeout = 100").execute(&mut **writer).await?;
+            let (busy, ..): (i64, i64, i64) =
+                sqlx::query_as("pragma wal_checkpoint(truncate)").fetch_one(&mut **writer).await?;
+            let usual = format!("pragma busy_timeout = {}", BUSY.as_millis());
+            sqlx::query(sqlx::AssertSqlSafe(usual)).execute(&mut **writer).await?;
+            Ok::<_, sqlx::Error>(busy == 0)
+        };
+        let scrubbed = scrubbed.await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the write-ahead log keeps what was erased for now");
+            false
+        });
+        self.unscrubbed.store(!scrubbed, Ordering::Release);
+    }
+}
+
+async fn connect(size: u32, options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let patience = Instant::now() + BUSY;
+    loop {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(size)
             .acquire_timeout(BUSY * 2)
             // A connection to a file does not go stale, and asking costs a trip to its thread.
             .test_before_acquire(false)
-            .connect_with(options.create_if_missing(false).read_only(true))
-            .await
-            .map_err(fail)?;
-        Ok(Self { writer: Writer::new(writer, BUSY * 2), readers })
+            .connect_with(options.clone())
+            .await;
+        match pool {
+            // While a new file becomes one with a write-ahead log, SQLite does not wait by itself.
+            Err(error) if is_busy(&error) && Instant::now() < patience => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            pool => return pool,
+        }
     }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    // The low byte of a code says what it is, the others say why.
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
+/// Reads a row of every table and the roots of what finds it, so that a damaged file is refused
+/// when it is opened and not with every request. A whole check would take minutes.
+async fn probe(path: &Path, pool: &SqlitePool) -> Result<(), StartError> {
+    let fail = |error: sqlx::Error| explain(path, &error);
+    let roots: Vec<(String, String)> = sqlx::query_as(
+        "select name, 'not indexed' from sqlite_schema
+         where type = 'table' and name not like 'sqlite_%'
+         union all
+         select tbl_name, 'indexed by \"' || name || '\"' from sqlite_schema where type = 'index'",
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(fail)?;
+    for (table, by) in roots {
+        let read = format!("select 1 from \"{table}\" {by} limit 1");
+        let read = sqlx::query(sqlx::AssertSqlSafe(read)).fetch_optional(pool).await;
+        match read {
+            // An index over some rows only cannot stand for all of them.
+            Err(error) if error.to_string().contains("no query solution") => {}
+            read => drop(read.map_err(fail)?),
+        }
+    }
+    Ok(())
 }
 
 /// Makes the file for the owner alone before SQLite makes it for everyone.
@@ -285,30 +353,13 @@ impl Store for SqliteStore {
     async fn erase(&self, tenant: &str, id: &InteractionId, now: i64) -> Result<bool, StoreError> {
         let mut writer = self.writer.turn().await?;
         let mut tx = writer.begin().await?;
-        let done = sqlx::query(
-            "update interactions
-             set erased = ?, updated = ?, request = null, secrets = null, attachment = null, input = null, output = null,
-                 usage = null, errors = null, owner = null, lease_until = null, expires = null,
-                 status = case status when 'in_progress' then 'cancelled' else status end
-             where id = ? and tenant = ? and erased is null",
-        )
-        .bind(now)
-        .bind(now)
-        .bind(id.as_str())
-        .bind(tenant)
-        .execute(&mut *tx)
-        .await
-        .map_err(failed)?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        for content in
-            ["delete from chunks where interaction = ?", "delete from labels where interaction = ?"]
-        {
-            sqlx::query(content).bind(id.as_str()).execute(&mut *tx).await.map_err(failed)?;
-        }
+        let erased = erase_within(&mut tx, tenant, id, now).await?;
         tx.commit().await.map_err(failed)?;
-        Ok(true)
+        writer.settled();
+        if erased {
+            self.scrub(&mut writer).await;
+        }
+        Ok(erased)
     }
 
     async fn list(&self, tenant: &str, page: &Page) -> Result<Vec<Summary>, StoreError> {
@@ -323,21 +374,71 @@ impl Store for SqliteStore {
         .fetch_all(&self.readers)
         .await
         .map_err(failed)?;
-        let mut erased = 0;
-        for (tenant, id) in expired {
-            erased += u64::from(self.erase(&tenant, &id.into(), now).await?);
+        if expired.is_empty() && !self.unscrubbed.load(Ordering::Acquire) {
+            return Ok(0);
         }
+        let mut writer = self.writer.turn().await?;
+        let mut erased = 0;
+        if !expired.is_empty() {
+            let mut tx = writer.begin().await?;
+            for (tenant, id) in expired {
+                erased += u64::from(erase_within(&mut tx, &tenant, &id.into(), now).await?);
+            }
+            tx.commit().await.map_err(failed)?;
+            writer.settled();
+        }
+        self.scrub(&mut writer).await;
         Ok(erased)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("select 1").execute(&self.readers).await.map(drop).map_err(failed)
+        // A store that can read and not write is of no use to anybody.
+        sqlx::query("select 1 from interactions limit 1")
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failed)?;
+        let mut writer = self.writer.turn().await?;
+        writer.begin().await?.rollback().await.map_err(failed)?;
+        writer.settled();
+        Ok(())
     }
 
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Erases the content of an interaction; false when there is none.
+async fn erase_within(
+    tx: &mut SqliteConnection,
+    tenant: &str,
+    id: &InteractionId,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+            "update interactions
+             set erased = ?, updated = ?, request = null, secrets = null, attachment = null, input = null, output = null,
+                 usage = null, errors = null, owner = null, lease_until = null, expires = null,
+                 status = case status when 'in_progress' then 'cancelled' else status end
+             where id = ? and tenant = ? and erased is null",
+        )
+        .bind(now)
+        .bind(now)
+        .bind(id.as_str())
+        .bind(tenant)
+        .execute(&mut *tx)
+        .await
+        .map_err(failed)?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for content in
+        ["delete from chunks where interaction = ?", "delete from labels where interaction = ?"]
+    {
+        sqlx::query(content).bind(id.as_str()).execute(&mut *tx).await.map_err(failed)?;
+    }
+    Ok(true)
 }
 
 fn explain(path: &Path, error: &sqlx::Error) -> StartError {

@@ -38,6 +38,7 @@ pub(super) async fn heartbeat(
         beats.push((lease.clone(), beat));
     }
     tx.commit().await.map_err(failed)?;
+    writer.settled();
     Ok(beats)
 }
 
@@ -95,6 +96,7 @@ pub(super) async fn claim(
     .await
     .map_err(failed)?;
     tx.commit().await.map_err(failed)?;
+    writer.settled();
     rows.iter()
         .map(|row| {
             let id = column::<String>(row, "id")?.into();

@@ -96,6 +96,10 @@ pub(super) fn failed(error: sqlx::Error) -> StoreError {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::ColumnNotFound(_) => {
             StoreErrorKind::Corrupt
         }
+        // The file is damaged, or is none of SQLite's.
+        sqlx::Error::Database(error) if matches!(error.code().as_deref(), Some("11" | "26")) => {
+            StoreErrorKind::Corrupt
+        }
         _ => StoreErrorKind::Unavailable,
     };
     StoreError::new(kind, format!("the database failed: {error}"))

@@ -392,3 +392,81 @@ async fn a_new_file_may_be_opened_by_many_at_once() {
         std::fs::remove_dir_all(dir).unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_transaction_that_could_not_end_is_not_the_end_of_writing() {
+    let fixture = Fixture::new("doubtful").await;
+    let lease = fixture.insert("v1_a", None, 1).await;
+    {
+        let mut writer = fixture.store.writer.turn().await.unwrap();
+        let mut tx = writer.begin().await.unwrap();
+        // As after a full disk: SQLite has rolled back by itself, and the driver does not know.
+        sqlx::query("rollback").execute(&mut *tx).await.unwrap();
+        assert!(tx.commit().await.is_err());
+    }
+    let beats = fixture.store.heartbeat(&[lease], MINUTE).await.unwrap();
+    assert!(matches!(beats[..], [(_, Beat::Held)]), "{beats:?}");
+    fixture.store.ping().await.unwrap();
+    assert!(fixture.store.erase("t", &"v1_a".into(), 2).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_was_erased_is_in_no_file() {
+    let fixture = Fixture::new("scrubbed").await;
+    let marker = "v1_TOPSECRETMARKER";
+    fixture.insert(marker, None, 1).await;
+    let everywhere = || {
+        let files = ["", "-wal", "-shm"].map(|end| format!("{}{end}", fixture.path.display()));
+        let texts = files.iter().filter_map(|file| std::fs::read(file).ok());
+        texts.flatten().collect::<Vec<u8>>()
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).matches("SECRETINPUT").count();
+    sqlx::query("update interactions set input = 'SECRETINPUT' where id = ?")
+        .bind(marker)
+        .execute(&mut *fixture.store.writer.turn().await.unwrap())
+        .await
+        .unwrap();
+    assert!(text(&everywhere()) > 0);
+    assert!(fixture.store.erase("t", &marker.into(), 2).await.unwrap());
+    assert_eq!(text(&everywhere()), 0);
+}
+
+#[tokio::test]
+async fn all_whose_time_is_over_go_batch_by_batch() {
+    let fixture = Fixture::new("expired").await;
+    for number in 0..1_100 {
+        fixture.insert(&format!("v1_{number}"), None, 1).await;
+    }
+    sqlx::query("update interactions set expires = 5, status = 'completed'")
+        .execute(&mut *fixture.store.writer.turn().await.unwrap())
+        .await
+        .unwrap();
+    let mut batches = Vec::new();
+    loop {
+        match fixture.store.expire(10).await.unwrap() {
+            0 => break,
+            count => batches.push(count),
+        }
+    }
+    assert_eq!(batches, [500, 500, 100]);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_when_it_is_opened() {
+    let fixture = Fixture::new("damaged").await;
+    fixture.insert("v1_a", None, 1).await;
+    let (page, size): (i64, i64) = sqlx::query_as(
+        "select rootpage, (select page_size from pragma_page_size) from sqlite_schema
+         where name = 'interactions'",
+    )
+    .fetch_one(&fixture.store.readers)
+    .await
+    .unwrap();
+    fixture.store.close().await;
+    let mut bytes = std::fs::read(&fixture.path).unwrap();
+    let at = usize::try_from((page - 1) * size).unwrap();
+    bytes[at..at + usize::try_from(size).unwrap()].fill(0xa5);
+    std::fs::write(&fixture.path, bytes).unwrap();
+    let error = SqliteStore::open(&fixture.path).await.unwrap_err().to_string();
+    assert!(error.contains("damaged") && error.contains("--database"), "{error}");
+}

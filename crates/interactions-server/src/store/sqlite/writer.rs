@@ -5,8 +5,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Sqlite, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
@@ -17,35 +17,57 @@ use super::rows::failed;
 /// use whether it is still there, which for a file costs as much as the write itself.
 #[derive(Clone)]
 pub(super) struct Writer {
-    /// Empty once it is closed.
-    connection: Arc<Mutex<Option<SqliteConnection>>>,
+    slot: Arc<Mutex<Slot>>,
+    options: Arc<SqliteConnectOptions>,
     patience: Duration,
+}
+
+enum Slot {
+    Open {
+        connection: SqliteConnection,
+        /// Whether a transaction began on it of which nobody knows that it ended. SQLite and the
+        /// driver may then think differently of where it stands, so it is not used again.
+        doubtful: bool,
+    },
+    /// To be opened again.
+    Lost,
+    Closed,
 }
 
 impl Writer {
     /// `patience` is how long one writer waits for those before it.
-    pub(super) fn new(connection: SqliteConnection, patience: Duration) -> Self {
-        Self { connection: Arc::new(Mutex::new(Some(connection))), patience }
+    pub(super) fn new(
+        connection: SqliteConnection,
+        options: SqliteConnectOptions,
+        patience: Duration,
+    ) -> Self {
+        let slot = Slot::Open { connection, doubtful: false };
+        Self { slot: Arc::new(Mutex::new(slot)), options: Arc::new(options), patience }
     }
 
     /// The turn of this writer.
     pub(super) async fn turn(&self) -> Result<WriterTurn<'_>, StoreError> {
         let refused = |why| StoreError::new(StoreErrorKind::Unavailable, why);
-        let held = timeout(self.patience, self.connection.lock())
+        let mut held = timeout(self.patience, self.slot.lock())
             .await
             .map_err(|_| refused("the database is busy with other writes"))?;
-        if held.is_none() {
-            return Err(refused("the store is closed"));
+        match &*held {
+            Slot::Open { doubtful: false, .. } => return Ok(WriterTurn(held)),
+            Slot::Closed => return Err(refused("the store is closed")),
+            Slot::Open { .. } | Slot::Lost => {}
         }
+        tracing::info!("the connection that writes is opened anew");
+        *held = Slot::Lost;
+        let connection = self.options.connect().await.map_err(failed)?;
+        *held = Slot::Open { connection, doubtful: false };
         Ok(WriterTurn(held))
     }
 
     pub(super) async fn close(&self) {
-        let connection = self.connection.lock().await.take();
-        if let Some(Err(error)) = match connection {
-            Some(connection) => Some(connection.close().await),
-            None => None,
-        } {
+        let slot = std::mem::replace(&mut *self.slot.lock().await, Slot::Closed);
+        if let Slot::Open { connection, .. } = slot
+            && let Err(error) = connection.close().await
+        {
             tracing::warn!(%error, "the database was not closed in order");
         }
     }
@@ -58,13 +80,25 @@ impl fmt::Debug for Writer {
 }
 
 /// The connection, until this is dropped.
-pub(super) struct WriterTurn<'a>(MutexGuard<'a, Option<SqliteConnection>>);
+pub(super) struct WriterTurn<'a>(MutexGuard<'a, Slot>);
 
 impl WriterTurn<'_> {
     /// Several statements that happen together or not at all.
+    ///
+    /// Say [`settled`](Self::settled) when it has been committed.
     pub(super) async fn begin(&mut self) -> Result<Transaction<'_, Sqlite>, StoreError> {
+        if let Slot::Open { doubtful, .. } = &mut *self.0 {
+            *doubtful = true;
+        }
         // Immediate: the transaction never has to turn from reader to writer, which could fail at once.
         self.begin_with("begin immediate").await.map_err(failed)
+    }
+
+    /// The transaction has ended as it should.
+    pub(super) fn settled(&mut self) {
+        if let Slot::Open { doubtful, .. } = &mut *self.0 {
+            *doubtful = false;
+        }
     }
 }
 
@@ -72,12 +106,18 @@ impl Deref for WriterTurn<'_> {
     type Target = SqliteConnection;
 
     fn deref(&self) -> &SqliteConnection {
-        self.0.as_ref().expect("a turn is given on an open connection, and nobody else has it")
+        match &*self.0 {
+            Slot::Open { connection, .. } => connection,
+            Slot::Lost | Slot::Closed => unreachable!("a turn is given on an open connection"),
+        }
     }
 }
 
 impl DerefMut for WriterTurn<'_> {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
-        self.0.as_mut().expect("a turn is given on an open connection, and nobody else has it")
+        match &mut *self.0 {
+            Slot::Open { connection, .. } => connection,
+            Slot::Lost | Slot::Closed => unreachable!("a turn is given on an open connection"),
+        }
     }
 }
