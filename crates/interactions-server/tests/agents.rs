@@ -187,6 +187,31 @@ async fn a_hosted_agent_s_inner_steps_are_the_interaction_s() {
 }
 
 #[tokio::test]
+async fn a_hosted_agent_s_call_is_on_record_before_its_tool_begins() {
+    let inner = Harness::new().await;
+    let dir = directory();
+    let (folder, seen) = (dir.clone(), Arc::new(AtomicU32::new(0)));
+    let count = Arc::clone(&seen);
+    let add = tool_fn("calculator", "Works out an expression.", move |_: Expression| {
+        // Looked at before the tool waits for anything.
+        let files = std::fs::read_dir(&folder).unwrap();
+        let recorded = files
+            .filter_map(|file| std::fs::read(file.ok()?.path()).ok())
+            .any(|bytes| bytes.windows(13).any(|window| window == b"function_call"));
+        count.fetch_add(if recorded { 1 } else { 100 }, Ordering::SeqCst);
+        async { Ok::<_, String>("42") }
+    });
+    let agent = RustAgent::builder(inner.client.clone(), "scripted").tool(add).store(false).build();
+    let mut config = Config::default();
+    config.data_dir = Some(dir.clone());
+    let server = Server::builder(config).agent("reckoner", agent).build().await.unwrap();
+    let server = Harness::around(server, dir);
+    let answer = server.client.create(ask("reckoner", "what is 6 * 7?")).await.unwrap();
+    assert_eq!(answer.status, Status::Completed, "{:?}", answer.errors);
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn cancelling_a_hosted_agent_stops_its_tools() {
     let calls = Arc::default();
     let (server, _inner) = hosting(&calls, Duration::from_secs(60)).await;

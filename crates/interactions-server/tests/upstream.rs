@@ -79,6 +79,29 @@ async fn work_in_the_upstream_s_background_is_taken_up_where_it_stands() {
 }
 
 #[tokio::test]
+async fn work_that_has_not_said_a_word_is_taken_up_and_not_begun_again() {
+    let upstream = with_agent().await;
+    let dir = directory();
+    let first = front(dir.clone(), &upstream).await;
+    let target = Target::agent("researcher");
+    let request = CreateInteraction::new("m", "wait 2").target(target).background(true);
+    let begun = first.client.create(request).await.unwrap();
+    while ids(&upstream).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let at_work = ids(&upstream).await;
+    first.server.close().await;
+    let second = front(dir, &upstream).await;
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    assert_eq!(ids(&upstream).await, at_work, "nothing was begun a second time");
+    let ended = second.wait(&begun.id).await;
+    assert_eq!(ended.output_text(), "Waited 2 s.");
+    assert_eq!(ended.status, Status::Completed);
+    assert!(gone(&upstream).await);
+}
+
+#[tokio::test]
 async fn cancelling_reaches_the_upstream() {
     let upstream = with_agent().await;
     let front = front(directory(), &upstream).await;

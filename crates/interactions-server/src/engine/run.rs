@@ -253,6 +253,7 @@ impl Run<'_> {
         let mut stream = stream.fuse();
         let mut asked = Asked::default();
         let mut generating = Generating::Plain;
+        let mut calling = false;
         let mut usage = None;
         loop {
             // While the model is quick, events gather in one chunk; when it pauses, they go out.
@@ -276,7 +277,10 @@ impl Run<'_> {
                     generating = Generating::Plain;
                     self.held.push(event);
                 }
-                Some(Ok(ModelEvent::Start(step))) => generating = self.start(step)?,
+                Some(Ok(ModelEvent::Start(step))) => {
+                    calling = matches!(step, Step::FunctionCall(_));
+                    generating = self.start(step)?;
+                }
                 Some(Ok(ModelEvent::Delta(delta))) => match (&mut generating, delta) {
                     (Generating::Mcp { text, .. }, Delta::Arguments(more)) => {
                         text.push_str(more.arguments.as_deref().unwrap_or_default());
@@ -284,10 +288,9 @@ impl Run<'_> {
                     (_, delta) => self.journal.delta(delta),
                 },
                 Some(Ok(ModelEvent::Stop)) => {
-                    let called = matches!(generating, Generating::Function(_));
                     self.stop(std::mem::replace(&mut generating, Generating::Plain), &mut asked);
                     // Asked for more, it carries the call out.
-                    if called && self.plan.model.carries_out_calls() {
+                    if calling && self.plan.model.carries_out_calls() {
                         self.journal.flush().await?;
                     }
                 }
