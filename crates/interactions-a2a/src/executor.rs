@@ -4,7 +4,7 @@
 //! them is small: a message goes in, updates come out, and they can be replayed from their
 //! beginning in any process, so that the host keeps no log of its own.
 
-mod interactions;
+pub(crate) mod interactions;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;

@@ -28,6 +28,7 @@
 //! The other directions: [`guide`] has them all.
 
 mod card;
+mod check;
 pub mod executor;
 mod fault;
 pub mod guide;
@@ -35,12 +36,15 @@ pub mod guide;
 pub mod host;
 pub mod index;
 mod jose;
+#[cfg(feature = "reverse")]
+pub mod reverse;
 pub mod task;
+mod updates;
 pub mod wire;
 
-pub use card::{
-    Card, CardSigner, CardVerifier, SignatureError, SignatureErrorKind, Skill, VerifiedCard,
-};
+#[cfg(feature = "host")]
+pub use card::{Card, Skill};
+pub use card::{CardSigner, CardVerifier, SignatureError, SignatureErrorKind, VerifiedCard};
 pub use executor::{Executor, InteractionsExecutor};
 pub use fault::{Fault, FaultKind, Violation};
 #[cfg(feature = "host")]

@@ -3,6 +3,8 @@
 //! This is the only module that names that crate. Its JSON is the protocol's (ProtoJSON, version
 //! 1.0); what it is too lenient about is checked before decoding, by the host.
 
+#[cfg(feature = "reverse")]
+pub(crate) use a2a::{A2AError, FieldViolation, TypedDetail, errordetails::PROTOCOL_DOMAIN};
 pub use a2a::{
     AgentCapabilities, AgentCard, AgentCardSignature, AgentExtension, AgentInterface,
     AgentProvider, AgentSkill, ApiKeySecurityScheme, Artifact, AuthenticationInfo,

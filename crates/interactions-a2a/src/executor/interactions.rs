@@ -4,8 +4,8 @@
 //! with a connection. Its handle is the interaction's id; everything else is derived from the
 //! stored interaction, whenever and wherever it is asked for.
 
-mod input;
-mod output;
+pub(crate) mod input;
+pub(crate) mod output;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -55,10 +55,26 @@ pub struct InteractionsExecutor {
 
 /// What is told beside the answer.
 #[derive(Clone, Copy, Debug)]
-struct Telling {
-    thoughts: bool,
-    detail: Detail,
-    structured: bool,
+pub(crate) struct Telling {
+    pub(crate) thoughts: bool,
+    pub(crate) detail: Detail,
+    pub(crate) structured: bool,
+}
+
+impl Telling {
+    /// Thoughts and answers, in the form that a request asks for.
+    pub(crate) fn of(request: &CreateInteraction) -> Self {
+        let json = |format: &ResponseFormat| {
+            serde_json::to_value(format)
+                .is_ok_and(|format| format["mime_type"] == "application/json")
+        };
+        let structured = match &request.response_format {
+            Some(OneOrMany::One(format)) => json(format),
+            Some(OneOrMany::Many(formats)) => formats.iter().any(json),
+            _ => false,
+        };
+        Self { thoughts: true, detail: Detail::None, structured }
+    }
 }
 
 /// How much of the tools' work is told, as status updates with a data part each.
@@ -83,16 +99,7 @@ impl InteractionsExecutor {
     /// Requests like this one do the work; its input is replaced by what callers send.
     pub fn with_request(client: Client, mut request: CreateInteraction) -> Self {
         request.input = None;
-        let json = |format: &ResponseFormat| {
-            serde_json::to_value(format)
-                .is_ok_and(|format| format["mime_type"] == "application/json")
-        };
-        let structured = match &request.response_format {
-            Some(OneOrMany::One(format)) => json(format),
-            Some(OneOrMany::Many(formats)) => formats.iter().any(json),
-            _ => false,
-        };
-        let telling = Telling { thoughts: true, detail: Detail::None, structured };
+        let telling = Telling::of(&request);
         Self { client, request, telling }
     }
 
@@ -301,7 +308,7 @@ impl InteractionsExecutor {
 
 /// The steps of the work itself: what was said to it comes first in a stored interaction, but in
 /// no stream, so that steps would be numbered differently.
-fn without_input(mut interaction: Interaction) -> Interaction {
+pub(crate) fn without_input(mut interaction: Interaction) -> Interaction {
     let begin = interaction
         .steps
         .iter()

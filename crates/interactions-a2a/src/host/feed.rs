@@ -15,9 +15,8 @@ use crate::executor::{Lost, Update};
 use crate::fault::Fault;
 use crate::index::Position;
 use crate::task::{Scope, StatusRecord, TaskRecord};
-use crate::wire::{
-    StreamResponse, TaskArtifactUpdateEvent, TaskState, TaskStatus, TaskStatusUpdateEvent,
-};
+use crate::updates::event;
+use crate::wire::{StreamResponse, TaskState, TaskStatusUpdateEvent};
 
 /// How many events wait for a reader that is slower than the agent.
 const AHEAD: usize = 16;
@@ -152,7 +151,7 @@ impl Feed {
                         heard += 1;
                         if heard > self.at.updates {
                             self.at.updates = heard;
-                            self.tell(event(&task, update)).await?;
+                            self.tell(event(&task.id, &task.context_id, update)).await?;
                             pause = Pause::new();
                         }
                     }
@@ -201,33 +200,5 @@ impl Feed {
 
     async fn task(&self) -> Result<TaskRecord, Fault> {
         self.engine.task(&self.scope, &self.id).await
-    }
-}
-
-/// An update that does not end the turn, as it is sent.
-fn event(task: &TaskRecord, update: Update) -> StreamResponse {
-    let (task_id, context_id) = (task.id.clone(), task.context_id.clone());
-    match update {
-        Update::Artifact { artifact, append, last } => {
-            StreamResponse::ArtifactUpdate(TaskArtifactUpdateEvent {
-                task_id,
-                context_id,
-                artifact,
-                append: Some(append),
-                last_chunk: Some(last),
-                metadata: None,
-            })
-        }
-        Update::Status { state, message, metadata } => {
-            // The same at every reading, so without a time of its own.
-            let status = TaskStatus { state, message, timestamp: None };
-            let update = TaskStatusUpdateEvent { task_id, context_id, status, metadata };
-            StreamResponse::StatusUpdate(update)
-        }
-        Update::Cut => {
-            let status = TaskStatus { state: TaskState::Working, message: None, timestamp: None };
-            let update = TaskStatusUpdateEvent { task_id, context_id, status, metadata: None };
-            StreamResponse::StatusUpdate(update)
-        }
     }
 }

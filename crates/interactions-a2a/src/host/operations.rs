@@ -11,15 +11,16 @@ use super::agent::HostedAgent;
 use super::auth::Principal;
 use super::engine::{Engine, broken};
 use super::feed::Told;
-use super::push::append;
-use crate::executor::{Lost, Reception, Update};
+use crate::check::{check, history_length};
+use crate::executor::{Lost, Reception};
 use crate::fault::{Fault, FaultKind};
 use crate::index::{Inserted, Position, Query};
 use crate::task::{Scope, TaskRecord, TurnRecord};
+use crate::updates::reduce;
 use crate::wire::{
     Artifact, CancelTaskRequest, DeleteTaskPushNotificationConfigRequest,
     GetTaskPushNotificationConfigRequest, GetTaskRequest, ListTaskPushNotificationConfigsRequest,
-    ListTaskPushNotificationConfigsResponse, ListTasksRequest, ListTasksResponse, Message, Role,
+    ListTaskPushNotificationConfigsResponse, ListTasksRequest, ListTasksResponse, Message,
     SendMessageConfiguration, SendMessageRequest, SendMessageResponse, StreamResponse,
     SubscribeToTaskRequest, Task, TaskPushNotificationConfig, TaskState, Timestamp,
 };
@@ -456,42 +457,8 @@ enum Accepted {
     Task(Scope, Box<TaskRecord>),
 }
 
-/// Makes whole artifacts of pieces.
-pub(super) fn reduce(artifacts: &mut Vec<Artifact>, updates: Vec<Update>) {
-    for update in updates {
-        let Update::Artifact { artifact, append: adds, .. } = update else { continue };
-        let known = artifacts.iter_mut().find(|known| known.artifact_id == artifact.artifact_id);
-        match known {
-            Some(known) if adds => append(known, artifact.parts),
-            Some(known) => *known = artifact,
-            None => artifacts.push(artifact),
-        }
-    }
-}
-
-/// What the types allow and the protocol does not.
-fn check(message: &Message) -> Result<(), Fault> {
-    if message.message_id.is_empty() {
-        return Err(Fault::invalid("message.messageId", "it is required"));
-    }
-    if message.role != Role::User {
-        return Err(Fault::invalid("message.role", "a caller's messages have `ROLE_USER`"));
-    }
-    if message.parts.is_empty() {
-        return Err(Fault::invalid("message.parts", "a message has at least one part"));
-    }
-    Ok(())
-}
-
 fn modes(configuration: Option<&SendMessageConfiguration>) -> Vec<String> {
     configuration.and_then(|one| one.accepted_output_modes.clone()).unwrap_or_default()
-}
-
-fn history_length(length: Option<i32>) -> Result<Option<usize>, Fault> {
-    let count = |length| {
-        usize::try_from(length).map_err(|_| Fault::invalid("historyLength", "it is negative"))
-    };
-    length.map(count).transpose()
 }
 
 fn new_id() -> String {

@@ -19,6 +19,7 @@ use super::vault::Vault;
 use crate::fault::{Fault, FaultKind};
 use crate::index::{Position, PushRecord};
 use crate::task::{Scope, TaskRecord};
+use crate::updates::append;
 use crate::wire::{
     self, Artifact, AuthenticationInfo, StreamResponse, TaskArtifactUpdateEvent,
     TaskPushNotificationConfig,
@@ -357,21 +358,5 @@ impl Pieces {
             append: Some(false),
             ..update
         }))
-    }
-}
-
-/// Adds parts to an artifact; texts that follow each other are one.
-pub(super) fn append(artifact: &mut Artifact, parts: Vec<wire::Part>) {
-    for part in parts {
-        if let (
-            Some(wire::Part { content: wire::PartContent::Text(text), metadata: None, .. }),
-            None,
-        ) = (artifact.parts.last_mut(), &part.metadata)
-            && let wire::PartContent::Text(more) = &part.content
-        {
-            text.push_str(more);
-        } else {
-            artifact.parts.push(part);
-        }
     }
 }

@@ -11,7 +11,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::wire::{Message, Part, PartContent, metadata};
 
 /// The messages of one turn as new user input.
-pub(super) fn user_input(messages: &[Message]) -> Result<Input, Fault> {
+pub(crate) fn user_input(messages: &[Message]) -> Result<Input, Fault> {
     let mut contents = Vec::new();
     for message in messages {
         for (index, part) in message.parts.iter().enumerate() {
@@ -30,7 +30,7 @@ pub(super) fn user_input(messages: &[Message]) -> Result<Input, Fault> {
 
 /// What answers make of the calls that wait for them.
 #[derive(Debug, PartialEq)]
-pub(super) enum Answers {
+pub(crate) enum Answers {
     /// All of them.
     Whole(Vec<FunctionResult>),
     /// These are still without an answer.
@@ -40,7 +40,7 @@ pub(super) enum Answers {
 /// Matches messages with the calls that wait. Later answers to a call replace earlier ones.
 ///
 /// Data parts name their call. A text without one answers the call if there is only one.
-pub(super) fn answers(calls: &[FunctionCall], messages: &[Message]) -> Answers {
+pub(crate) fn answers(calls: &[FunctionCall], messages: &[Message]) -> Answers {
     let mut results: Vec<Option<FunctionResult>> = vec![None; calls.len()];
     for message in messages {
         for response in message.parts.iter().filter_map(response) {
@@ -104,7 +104,7 @@ fn response(part: &Part) -> Option<Response> {
 }
 
 /// How a call that waits for a person is shown.
-pub(super) fn question(call: &FunctionCall) -> Part {
+pub(crate) fn question(call: &FunctionCall) -> Part {
     let mut part = Part::data(json!({
         "id": call.id,
         "name": call.name,
@@ -125,7 +125,7 @@ pub(super) fn question(call: &FunctionCall) -> Part {
 }
 
 /// What to say about calls that wait.
-pub(super) fn ask(calls: &[FunctionCall]) -> Vec<Part> {
+pub(crate) fn ask(calls: &[FunctionCall]) -> Vec<Part> {
     let text = match calls {
         [call] => {
             // A single text among the arguments is usually the question itself.
@@ -145,7 +145,7 @@ pub(super) fn ask(calls: &[FunctionCall]) -> Vec<Part> {
 }
 
 /// Whether a message has an answer to a call in it.
-pub(super) fn has_response(message: &Message) -> bool {
+pub(crate) fn has_response(message: &Message) -> bool {
     message.parts.iter().any(|part| response(part).is_some())
 }
 
@@ -222,7 +222,7 @@ fn media(media_type: &str, data: Option<String>, uri: Option<String>) -> Option<
 }
 
 /// The ids of calls, for those who look for them.
-pub(super) fn ids(calls: &[FunctionCall]) -> Vec<&CallId> {
+pub(crate) fn ids(calls: &[FunctionCall]) -> Vec<&CallId> {
     calls.iter().map(|call| &call.id).collect()
 }
 

@@ -21,7 +21,7 @@ use answer::{Answer, Piece};
 
 /// Turns events into updates, one after the other.
 #[derive(Debug)]
-pub(super) struct Teller {
+pub(crate) struct Teller {
     work: Work,
     telling: Telling,
     /// How many messages were made, for their ids.
@@ -45,7 +45,7 @@ enum Open {
 }
 
 impl Teller {
-    pub(super) fn new(work: &Work, telling: Telling) -> Self {
+    pub(crate) fn new(work: &Work, telling: Telling) -> Self {
         Self {
             work: work.clone(),
             telling,
@@ -59,7 +59,7 @@ impl Teller {
 
     /// What an event tells. `whole` makes an interaction of all events up to this one, which is
     /// too much work to do for each.
-    pub(super) fn hear(
+    pub(crate) fn hear(
         &mut self,
         event: &StreamEvent,
         whole: &dyn Fn() -> Interaction,
@@ -93,7 +93,7 @@ impl Teller {
     }
 
     /// What an interaction tells that is only there as a whole.
-    pub(super) fn retell(&mut self, interaction: &Interaction) -> Vec<Update> {
+    pub(crate) fn retell(&mut self, interaction: &Interaction) -> Vec<Update> {
         let mut updates = vec![Update::status(TaskState::Working)];
         for (index, step) in interaction.steps.iter().enumerate() {
             let index = i64::try_from(index).unwrap_or(i64::MAX);
@@ -307,7 +307,7 @@ fn annotate(part: &mut Part, annotations: &[Annotation]) {
 }
 
 /// A content of an answer. Kinds that nobody knows yet travel as data.
-fn part(content: &Content) -> Option<Part> {
+pub(crate) fn part(content: &Content) -> Option<Part> {
     match content {
         Content::Text(text) if text.text.is_empty() => None,
         Content::Text(text) => {
