@@ -1,11 +1,9 @@
 //! What the types of the protocol allow and the protocol does not.
 
 use crate::fault::Fault;
-#[cfg(feature = "host")]
 use crate::wire::{Message, Role};
 
 /// Looks at a message that a caller sends.
-#[cfg(feature = "host")]
 pub(crate) fn check(message: &Message) -> Result<(), Fault> {
     if message.message_id.is_empty() {
         return Err(Fault::invalid("message.messageId", "it is required"));

@@ -28,6 +28,7 @@
 //! The other directions: [`guide`] has them all.
 
 mod card;
+#[cfg(any(feature = "host", feature = "reverse"))]
 mod check;
 pub mod executor;
 mod fault;
@@ -39,6 +40,7 @@ mod jose;
 #[cfg(feature = "reverse")]
 pub mod reverse;
 pub mod task;
+#[cfg(any(feature = "host", feature = "reverse"))]
 mod updates;
 pub mod wire;
 
