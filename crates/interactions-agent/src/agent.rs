@@ -41,6 +41,8 @@ pub(crate) struct Settings {
     /// What was said before, where a run goes on from another.
     pub(crate) context: Vec<Step>,
     pub(crate) last_usage: Usage,
+    /// Results of an earlier run of which the model has not heard.
+    pub(crate) unsent: Vec<Step>,
     pub(crate) store: bool,
     pub(crate) background: bool,
     pub(crate) limits: Limits,
@@ -86,6 +88,7 @@ impl Agent {
             previous: None,
             context: Vec::new(),
             last_usage: Usage::default(),
+            unsent: Vec::new(),
             store: true,
             background: false,
             limits: Limits::default(),
@@ -155,6 +158,7 @@ impl Agent {
         self.changed(|settings| {
             settings.previous = (settings.store && !id.as_str().is_empty()).then(|| id.clone());
             settings.last_usage = outcome.last_usage.clone();
+            settings.unsent.clone_from(&outcome.unsent);
             settings.context = if outcome.whole { outcome.context.clone() } else { Vec::new() };
         })
     }

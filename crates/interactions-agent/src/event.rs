@@ -175,6 +175,9 @@ pub struct Outcome {
     pub(crate) whole: bool,
     #[serde(skip)]
     pub(crate) last_usage: Usage,
+    /// Results of which the model has not heard.
+    #[serde(skip)]
+    pub(crate) unsent: Vec<Step>,
 }
 
 /// How a run ended.
@@ -203,6 +206,7 @@ impl Outcome {
             context: state.context,
             whole: state.whole,
             last_usage: state.last_usage,
+            unsent: state.unsent,
         }
     }
 

@@ -88,7 +88,9 @@ impl fmt::Debug for Approval {
 /// })
 /// .alone()
 /// .timeout(Duration::from_secs(5))
-/// .needs_approval_when(|arguments| arguments["euros"].as_f64().is_none_or(|euros| euros > 50.0));
+/// .needs_approval_when(|arguments| {
+///     arguments.get("euros").and_then(|euros| euros.as_f64()).is_none_or(|euros| euros > 50.0)
+/// });
 /// assert!(order.rules().alone);
 /// ```
 pub trait ToolExt: Tool + Sized {

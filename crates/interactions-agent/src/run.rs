@@ -4,8 +4,8 @@ mod calls;
 mod stream;
 mod turn;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::SinkExt;
@@ -92,14 +92,26 @@ impl Run {
             None => None,
         };
         let ended = match self.begin(start, session.as_ref()).await {
-            Ok(()) => self.turns().await,
+            Ok(()) => match self.turns().await {
+                // What has ended meanwhile is on record before anybody goes on with it.
+                Err(stop) if !self.state.calls.is_empty() => {
+                    let kept = self.checkpoint().await;
+                    kept.and(Err(stop))
+                }
+                ended => ended,
+            },
             Err(stop) => Err(stop),
         };
+        self.state.usage +=
+            &std::mem::take(&mut *self.spent.lock().unwrap_or_else(PoisonError::into_inner));
         let ending = match ended {
             Ok(ending) => Ok(ending),
             Err(Stop::Halted(why)) => Ok(Ending::Stopped(why)),
             Err(stop) => Err(stop),
         };
+        if !matches!(ending, Ok(Ending::Answered | Ending::Paused(_))) {
+            self.state.settle();
+        }
         let kept = self.keep(ending.as_ref().ok()).await;
         match (ending, kept) {
             (Ok(ending), Ok(())) => Ok(Outcome::of(self.state, ending)),
@@ -156,7 +168,7 @@ impl Run {
             }
             Start::With(input) => {
                 self.continue_conversation();
-                self.state.input = input;
+                self.state.input.extend(input);
             }
             Start::At(id) => {
                 self.continue_conversation();
@@ -171,7 +183,8 @@ impl Run {
             .0
             .limits
             .wall_time
-            .map(|limit| self.began + limit.saturating_sub(self.worked));
+            // A limit that the clock cannot express never comes.
+            .and_then(|limit| self.began.checked_add(limit.saturating_sub(self.worked)));
         Ok(())
     }
 
@@ -182,8 +195,10 @@ impl Run {
             self.state.previous.clone_from(&self.record.head);
             self.state.context.clone_from(&self.record.history);
             self.state.last_usage.clone_from(&self.record.last_usage);
+            self.state.input.clone_from(&self.record.unsent);
             return;
         }
+        self.state.input.clone_from(&settings.unsent);
         self.state.previous.clone_from(&settings.previous);
         self.state.context.clone_from(&settings.context);
         self.state.last_usage.clone_from(&settings.last_usage);
@@ -250,9 +265,17 @@ impl Run {
         if let Some(limit) = reached {
             return Err(Stop::Limit(limit));
         }
+        let mut ids = HashSet::new();
         self.state.calls = calls
             .into_iter()
             .map(|call| {
+                // Whoever decides about a call names it by its id, so a second one of an id must
+                // not run in the first one's place.
+                if !ids.insert(call.id.clone()) {
+                    let why = "another call of this turn has the same id; it was not carried out";
+                    let stage = Stage::Done(call.error(why));
+                    return OpenCall::new(call, stage);
+                }
                 // Some services use an id again for another call.
                 let same = self.answered.get(&call.id).filter(|(asked, _)| *asked == call);
                 let stage = match (same, faults.get(&call.id)) {
@@ -287,6 +310,7 @@ impl Run {
                 self.record.head.clone_from(&self.state.previous);
                 self.record.history.clone_from(&self.state.context);
                 self.record.last_usage.clone_from(&self.state.last_usage);
+                self.record.unsent.clone_from(&self.state.unsent);
             }
             Some(Ending::Paused(state)) => self.record.run = Some((**state).clone()),
             // What could be gone on with is in the record since the last step.

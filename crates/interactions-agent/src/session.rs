@@ -57,6 +57,9 @@ pub struct SessionRecord {
     pub history: Vec<Step>,
     /// What the last turn has cost, by which a [`Compactor`](crate::Compactor) judges.
     pub last_usage: Usage,
+    /// Results of tools of which the model has not heard, because the run before was stopped.
+    #[serde(default)]
+    pub unsent: Vec<Step>,
     /// A run that is not over: paused, or broken off with its process.
     pub run: Option<RunState>,
 }
@@ -199,6 +202,7 @@ mod tests {
             head: Some("v1_x".into()),
             history: vec![Step::user_text("hello")],
             last_usage: Usage::new().total_input_tokens(7),
+            unsent: vec![Step::user_text("less")],
             run: Some(RunState::new(vec![Step::user_text("more")])),
         };
         session.keep(&record).await.unwrap();

@@ -36,6 +36,10 @@ pub struct RunState {
     pub(crate) steps: Vec<Step>,
     /// What the model is told next.
     pub(crate) input: Vec<Step>,
+    /// Results that a run has left behind that ended before it told them. Whoever goes on with
+    /// the conversation tells them first.
+    #[serde(default)]
+    pub(crate) unsent: Vec<Step>,
     /// The work of the service that is being followed.
     pub(crate) attached: Option<InteractionId>,
     /// The calls of the last turn, until all are answered.
@@ -90,6 +94,7 @@ impl RunState {
             whole: true,
             steps: Vec::new(),
             input,
+            unsent: Vec::new(),
             attached: None,
             calls: Vec::new(),
             interaction: Interaction::default(),
@@ -160,13 +165,38 @@ impl RunState {
         Duration::from_millis(self.worked_ms)
     }
 
+    /// Ends what is open when a run ends before its time: what calls have brought is kept, and what
+    /// was not done is said to be.
+    pub(crate) fn settle(&mut self) {
+        let told = std::mem::take(&mut self.input);
+        let mut unsent: Vec<Step> =
+            told.into_iter().filter(|step| matches!(step, Step::FunctionResult(_))).collect();
+        for open in std::mem::take(&mut self.calls) {
+            unsent.push(Step::from(match open.stage {
+                Stage::Done(result) => result,
+                Stage::Started => open
+                    .call
+                    .error("the run ended while this ran; nobody knows whether it was done"),
+                Stage::Ready | Stage::Broken(_) | Stage::Waiting(_) => {
+                    open.call.error("the run ended before this ran; it was not carried out")
+                }
+            }));
+        }
+        self.steps.extend(unsent.iter().cloned());
+        self.unsent = unsent;
+    }
+
     /// Takes decisions in.
     pub(crate) fn decide(&mut self, decisions: Decisions) -> Result<(), StateError> {
         for (id, decision) in decisions.0 {
-            let open = self.calls.iter_mut().find(|open| open.call.id == id);
-            let Some(open) = open else {
+            let mut same = self.calls.iter_mut().filter(|open| open.call.id == id);
+            let Some(open) = same.next() else {
                 return Err(StateError(format!("no call {id} waits in this run")));
             };
+            // A decision must never reach another call than the one that was shown.
+            if same.any(|other| matches!(other.stage, Stage::Waiting(_))) {
+                return Err(StateError(format!("several calls have the id `{id}`")));
+            }
             let Stage::Waiting(need) = &open.stage else {
                 return Err(StateError(format!("the call {id} does not wait for a decision")));
             };

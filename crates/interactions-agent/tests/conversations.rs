@@ -60,6 +60,61 @@ async fn a_session_goes_on_where_it_was_and_forks() {
 }
 
 #[tokio::test]
+async fn a_conversation_whose_run_was_stopped_goes_on_with_what_its_tools_brought() {
+    let calls: Arc<AtomicU32> = Arc::default();
+    let script =
+        || ScriptedModel::new([Turn::call("c1", "finish", json!({})), Turn::text("and so on")]);
+    let stopping = |model: &ScriptedModel| {
+        agent(model)
+            .tool(counting("finish", &calls))
+            .stop_when("finished", |run| run.calls_of("finish") > 0)
+            .build()
+    };
+    // In a session, and from the outcome alone.
+    let model = script();
+    let session = Session::new(Arc::new(MemorySessions::new()), "chat");
+    let in_session = stopping(&model).in_session(&session);
+    let stopped = in_session.run("go").await.unwrap();
+    assert!(matches!(stopped.ending, Ending::Stopped(_)));
+    assert!(matches!(stopped.steps.last(), Some(Step::FunctionResult(_))), "{:?}", stopped.steps);
+    in_session.run("more").await.unwrap();
+
+    let other = script();
+    let stopped = stopping(&other).run("go").await.unwrap();
+    stopping(&other).after(&stopped).run("more").await.unwrap();
+    for model in [model, other] {
+        let asked = steps(model.requests()[1].input.as_ref());
+        assert!(
+            matches!(&asked[..], [Step::FunctionResult(result), Step::UserInput(_)]
+                if result.call_id.as_str() == "c1"),
+            "{asked:?}"
+        );
+    }
+    // And it is told once.
+    let kept = session.record().await.unwrap();
+    assert!(kept.unsent.is_empty());
+    let results = kept.history.iter().filter(|step| matches!(step, Step::FunctionResult(_)));
+    assert_eq!(results.count(), 1);
+}
+
+#[tokio::test]
+async fn a_conversation_that_cannot_be_chained_any_more_is_told_again() {
+    let gone = "the conversation cannot be continued: its interaction v1_0 has been deleted";
+    let model = ScriptedModel::new([
+        Turn::text("one"),
+        Turn::refusal(400, "invalid_request", gone),
+        Turn::text("two"),
+    ]);
+    let session = Session::new(Arc::new(MemorySessions::new()), "chat");
+    let agent = agent(&model).build().in_session(&session);
+    agent.run("a").await.unwrap();
+    assert_eq!(agent.run("b").await.unwrap().output_text(), "two");
+    let requests = model.requests();
+    assert_eq!(requests[2].previous_interaction_id, None);
+    assert_eq!(steps(requests[2].input.as_ref()).len(), 3, "all of it");
+}
+
+#[tokio::test]
 async fn what_the_service_has_forgotten_is_told_again_byte_for_byte() {
     let model = ScriptedModel::new([
         Turn::default().and_thought("Hm.").and_text("one"),

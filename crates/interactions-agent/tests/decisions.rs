@@ -380,3 +380,122 @@ async fn what_must_run_alone_runs_alone_and_in_its_place() {
     assert!(transcript.ends_with("result: c → done\nmodel: ok\n"), "{transcript}");
     assert!(matches!(&outcome.steps[0], Step::UserInput(_)));
 }
+
+#[tokio::test]
+async fn two_calls_of_one_id_are_not_taken_for_each_other() {
+    let calls: Arc<AtomicU32> = Arc::default();
+    let model = ScriptedModel::new([
+        Turn::call("c1", "order", json!({"what": "tea", "euros": 1})).and_call(
+            "c1",
+            "order",
+            json!({"what": "a yacht", "euros": 1}),
+        ),
+        Turn::text("done"),
+    ]);
+    let agent = agent(&model).tool(order(&calls).needs_approval()).build();
+    let paused = agent.run("go").await.unwrap();
+    let state = paused.paused().unwrap().clone();
+    assert_eq!(state.pending().len(), 1, "only the first one can be decided about");
+    agent.resume(state, Decisions::new().approve("c1")).finish().await.unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    let results = model.results();
+    assert!(results.iter().any(|result| result.is_error == Some(true)), "{results:?}");
+}
+
+#[tokio::test]
+async fn a_rule_that_panics_is_no_permission() {
+    let calls: Arc<AtomicU32> = Arc::default();
+    let model = ScriptedModel::new([Turn::call("c1", "order", json!({"what": "tea", "euros": 1}))]);
+    let careless = order(&calls).needs_approval_when(|arguments| arguments["missing"] == 1);
+    let outcome = agent(&model).tool(careless).build().run("go").await.unwrap();
+    assert!(outcome.paused().is_some());
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_resumed_run_has_the_tools_and_the_rules_of_its_turn() {
+    #[derive(Debug)]
+    struct Strict;
+
+    #[async_trait]
+    impl Hooks for Strict {
+        async fn before_turn(&self, run: &RunState, plan: &mut TurnPlan) -> Result<(), Halt> {
+            // What is allowed in the first turn only.
+            if run.turns() > 0 {
+                plan.tools.clear();
+            }
+            Ok(())
+        }
+    }
+
+    let calls: Arc<AtomicU32> = Arc::default();
+    let model = ScriptedModel::new([
+        Turn::call("c1", "order", json!({"what": "tea", "euros": 1})),
+        Turn::text("done"),
+    ]);
+    let agent = agent(&model).tool(order(&calls).needs_approval()).hooks(Strict).build();
+    let paused = agent.run("go").await.unwrap();
+    let state = RunState::from_json(&paused.paused().unwrap().to_json()).unwrap();
+    agent.resume(state, Decisions::new().approve("c1")).finish().await.unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 1, "the tool of the first turn is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_in_the_middle_of_a_turn_keeps_what_was_done() {
+    let model = ScriptedModel::new([
+        Turn::call("c1", "quick", json!({})).and_call("c2", "slow", json!({})),
+        Turn::text("never asked"),
+    ]);
+    let quick = tool_fn("quick", "Is quick.", |_: Nothing| async { Ok::<_, String>("paid") });
+    let slow = tool_fn("slow", "Is slow.", |_: Nothing| async {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        Ok::<_, String>("late")
+    });
+    let agent = agent(&model)
+        .tool(quick)
+        .tool(slow.timeout(Duration::from_secs(7200)))
+        .limits(Limits::new().wall_time(Duration::from_secs(5)))
+        .build();
+    let error = agent.run("go").await.unwrap_err();
+    let outcome = error.outcome();
+    let results: Vec<_> = outcome
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::FunctionResult(result) => Some(result.result.to_text()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(results.len(), 2, "{results:?}");
+    assert!(results[0].contains("paid") && results[1].contains("nobody knows"), "{results:?}");
+    let endless = agent_with_no_end(&model);
+    assert!(endless.run("again").await.is_ok());
+}
+
+/// A limit that no clock can express is none.
+fn agent_with_no_end(model: &ScriptedModel) -> Agent {
+    agent(model).limits(Limits::new().wall_time(Duration::MAX)).build()
+}
+
+#[tokio::test]
+async fn nothing_comes_after_the_end_although_a_tool_still_holds_its_context() {
+    let model = ScriptedModel::new([Turn::call("c1", "hoard", json!({})), Turn::text("done")]);
+    let kept: Arc<std::sync::Mutex<Vec<ToolContext>>> = Arc::default();
+    let hoard = Arc::clone(&kept);
+    let hoarding =
+        tool_fn_with("hoard", "Keeps its context.", move |context: ToolContext, _: Nothing| {
+            hoard.lock().unwrap().push(context);
+            async { Ok::<_, String>("ok") }
+        });
+    let mut run = agent(&model).tool(hoarding).build().stream("go");
+    let read = async {
+        let mut last = None;
+        while let Some(event) = run.next().await {
+            last = Some(event.unwrap());
+        }
+        last
+    };
+    let last = tokio::time::timeout(Duration::from_secs(5), read).await.expect("it ends");
+    assert!(matches!(last, Some(RunEvent::Finished(_))));
+    assert_eq!(kept.lock().unwrap().len(), 1);
+}

@@ -13,7 +13,7 @@ use interactions_types::{
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::{Run, Stop, turn};
+use super::{Run, Stop};
 use crate::event::Ending;
 use crate::state::{OpenCall, Stage};
 use crate::team;
@@ -27,8 +27,14 @@ impl Run {
     pub(super) async fn carry_out(&mut self) -> Result<Option<Ending>, Stop> {
         let tools = match self.tools.take() {
             Some(tools) => tools,
-            // Another process has asked.
-            None => turn::by_name(&self.gather_tools().await?),
+            // Another process has asked: with the tools, and under the rules, of that turn.
+            None => {
+                self.state.turns = self.state.turns.saturating_sub(1);
+                let planned = self.plan().await;
+                self.state.turns += 1;
+                planned?;
+                self.tools.take().unwrap_or_default()
+            }
         };
         self.judge(&tools).await?;
         self.check_limits()?;
@@ -114,7 +120,9 @@ impl Run {
             }
         }
         let open = &mut self.state.calls[at];
-        asked |= rules.approval.is_needed(&call.arguments);
+        let is_needed = || rules.approval.is_needed(&call.arguments);
+        // A rule that cannot be asked is no permission.
+        asked |= std::panic::catch_unwind(AssertUnwindSafe(is_needed)).unwrap_or(true);
         open.call = call;
         if rules.external {
             open.stage = Stage::Waiting(Need::Result);
@@ -142,7 +150,10 @@ impl Run {
         for &at in group {
             let open = &mut self.state.calls[at];
             open.stage = Stage::Started;
-            *self.state.calls_made.entry(plain(&open.call.name).to_owned()).or_default() += 1;
+            // One that has asked a person in between is still the same call.
+            if open.answer.is_none() {
+                *self.state.calls_made.entry(plain(&open.call.name).to_owned()).or_default() += 1;
+            }
             let call = &self.state.calls[at].call;
             let (id, name, arguments) =
                 (call.id.clone(), call.name.clone(), call.arguments.clone());

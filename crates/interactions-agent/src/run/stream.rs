@@ -91,6 +91,8 @@ impl Stream for RunStream {
             && driver.poll_unpin(cx).is_ready()
         {
             self.driver = None;
+            // Tools that were given up may still hold a way to tell, and nothing follows the end.
+            self.events.close();
         }
         self.events.poll_next_unpin(cx)
     }

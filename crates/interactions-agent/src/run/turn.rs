@@ -53,7 +53,7 @@ impl Run {
     }
 
     /// Who is asked, with what. The hooks have the last word.
-    async fn plan(&mut self) -> Result<TurnPlan, Stop> {
+    pub(super) async fn plan(&mut self) -> Result<TurnPlan, Stop> {
         let tools = self.gather_tools().await?;
         let settings = Arc::clone(&self.agent.0);
         let mut generation = settings.generation_config.clone();
@@ -75,7 +75,7 @@ impl Run {
     }
 
     /// The tools of this moment: the agent's own, and those of its sets.
-    pub(super) async fn gather_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Stop> {
+    async fn gather_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Stop> {
         let mut tools = self.agent.0.tools.clone();
         for toolset in &self.agent.0.toolsets {
             let found = self.in_time(toolset.tools(&self.state)).await?;
@@ -204,7 +204,16 @@ impl Run {
 
     /// Whether the service has forgotten what came before, while we have not.
     fn is_forgotten(&self, error: &ClientError) -> bool {
-        self.state.previous.is_some() && self.state.whole && error.status() == Some(404)
+        let told = error.api().and_then(|api| api.message.as_deref()).unwrap_or_default();
+        let by_chain = match error.status() {
+            Some(404) => true,
+            // An earlier turn is gone while the last one is not, or there are too many of them.
+            Some(400) => ["previous_interaction_id", "conversation", "deleted"]
+                .iter()
+                .any(|word| told.contains(word)),
+            _ => false,
+        };
+        self.state.previous.is_some() && self.state.whole && by_chain
     }
 
     /// Makes the conversation shorter if it has grown long. Failing that, it stays as it is.
@@ -230,7 +239,7 @@ impl Run {
     }
 }
 
-pub(super) fn by_name(tools: &[Arc<dyn Tool>]) -> HashMap<String, Arc<dyn Tool>> {
+fn by_name(tools: &[Arc<dyn Tool>]) -> HashMap<String, Arc<dyn Tool>> {
     tools.iter().map(|tool| (tool.declaration().name, Arc::clone(tool))).collect()
 }
 

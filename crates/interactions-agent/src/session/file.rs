@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
@@ -53,11 +54,21 @@ impl SessionStore for FileSessions {
         let (folder, file) = (self.0.clone(), self.file(name));
         let text = serde_json::to_vec(record).map_err(SessionError::new)?;
         Self::beside(move || {
-            fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
-            // Beside it and then in its place, so that a crash leaves one or the other.
-            let draft = file.with_extension("json.new");
-            write_private(&draft, &text).map_err(|error| failed(&draft, &error))?;
-            fs::rename(&draft, &file).map_err(|error| failed(&file, &error))
+            make_private(&folder).map_err(|error| failed(&folder, &error))?;
+            // Beside it and then in its place, so that a crash leaves one or the other. Each writer
+            // has a draft of its own, so that two cannot mix.
+            static DRAFTS: AtomicU64 = AtomicU64::new(0);
+            let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+            let draft = file.with_extension(format!("{}-{number}.new", std::process::id()));
+            let written = write_private(&draft, &text)
+                .map_err(|error| failed(&draft, &error))
+                .and_then(|()| fs::rename(&draft, &file).map_err(|error| failed(&file, &error)));
+            if written.is_err() {
+                let _ = fs::remove_file(&draft);
+                return written;
+            }
+            // The new name is in the folder only when that is written, too.
+            sync_folder(&folder).map_err(|error| failed(&folder, &error))
         })
         .await
     }
@@ -92,9 +103,23 @@ impl SessionStore for FileSessions {
     }
 }
 
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
 fn write_private(file: &Path, text: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    options.create(true).write(true).truncate(true);
+    // One that a crash has left behind may be anybody's to read.
+    let _ = fs::remove_file(file);
+    options.create_new(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(file)?;
@@ -132,4 +157,34 @@ fn unescaped(name: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn many_writers_leave_one_whole_file_that_only_its_owner_can_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder =
+            std::env::temp_dir().join(format!("agent-sessions-many-{}", std::process::id()));
+        let store = FileSessions::new(&folder);
+        let record = |size: usize| SessionRecord {
+            history: vec![interactions_types::Step::user_text("x".repeat(size))],
+            ..SessionRecord::default()
+        };
+        let records: Vec<SessionRecord> = (1..=40).map(|n| record(n * 997)).collect();
+        futures::future::join_all(records.iter().map(|record| store.save("s", record)))
+            .await
+            .into_iter()
+            .collect::<Result<Vec<()>, _>>()
+            .unwrap();
+        let kept = store.load("s").await.unwrap().unwrap();
+        assert!(records.contains(&kept), "one of them, whole");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&store.file("s"))), (0o700, 0o600));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no draft is left");
+        fs::remove_dir_all(folder).unwrap();
+    }
 }
