@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use interactions_mcp::{McpCommand, McpEndpoint, McpError, McpServer, McpTool};
+use interactions_mcp::{McpCommand, McpEndpoint, McpError, McpQuestion, McpServer, McpTool};
 use interactions_transport::SharedTransport;
 use interactions_types::{Function, JsonObject, ToolOutput};
 use tokio::sync::Mutex;
@@ -54,7 +54,10 @@ impl Tool for McpServerTool {
         context: ToolContext,
         arguments: JsonObject,
     ) -> Result<ToolOutput, ToolError> {
-        let call = self.server.call_asking(&self.tool.name, arguments, LONGEST, context.answer);
+        let answers = context.answers.into_iter();
+        let answers =
+            answers.map(|one| (McpQuestion::new(one.message, one.schema), one.answer)).collect();
+        let call = self.server.call_asking(&self.tool.name, arguments, LONGEST, answers);
         let reply = call.await.map_err(|error| match error.asks() {
             Some(asks) => ToolError::input(&asks.message, asks.schema.clone()),
             None => ToolError::new(error),

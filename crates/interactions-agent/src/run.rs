@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use futures::SinkExt;
 use interactions_client::Error as ClientError;
-use interactions_types::{
-    CallId, FunctionCall, FunctionResult, InteractionId, Status, Step, Usage,
-};
+use interactions_types::{FunctionCall, InteractionId, Status, Step, Usage};
 use tokio::time::{Instant, timeout_at};
 
 pub use stream::RunStream;
@@ -21,8 +19,8 @@ use turn::Answer;
 use crate::event::{Ending, EventSender};
 use crate::state::{OpenCall, Stage};
 use crate::{
-    Agent, AgentError, Decisions, Halt, Limit, Outcome, RunEvent, RunState, Session, SessionError,
-    SessionRecord, Tool,
+    Agent, AgentError, Decisions, Halt, Hooks, Limit, Outcome, RunEvent, RunState, Session,
+    SessionError, SessionRecord, Tool,
 };
 
 /// Where a run begins.
@@ -73,8 +71,6 @@ struct Run {
     record: SessionRecord,
     /// What tools have spent at models of their own.
     spent: Arc<Mutex<Usage>>,
-    /// Calls of this run that have ended, should the service ask for them again.
-    answered: HashMap<CallId, (FunctionCall, FunctionResult)>,
     began: Instant,
     /// For how long it had worked before.
     worked: Duration,
@@ -151,7 +147,16 @@ impl Run {
         }
         let unfinished = self.record.run.take();
         match start {
-            Start::From(state, decisions) => self.go_on(*state, decisions)?,
+            Start::From(state, decisions) => {
+                if session.is_some() && unfinished.as_ref() != Some(&*state) {
+                    self.record.run = unfinished;
+                    return Err(Stop::Setup(
+                        "the session has gone on since this state was kept; resume the session instead"
+                            .to_owned(),
+                    ));
+                }
+                self.go_on(*state, decisions)?;
+            }
             Start::Kept(decisions) => {
                 let Some(state) = unfinished else {
                     let why = "the session has no run to go on with; give it something to do";
@@ -247,7 +252,7 @@ impl Run {
             Status::Cancelled => return Err(Stop::Cancelled),
             _ => {}
         }
-        for hooks in self.agent.0.hooks.clone() {
+        for hooks in self.hooks() {
             hooks.after_turn(&self.state, &self.state.interaction).await?;
         }
         // The service sometimes asks for action and has nothing for us to do.
@@ -265,6 +270,7 @@ impl Run {
         if let Some(limit) = reached {
             return Err(Stop::Limit(limit));
         }
+        let known = self.state.answered_in(&self.state.interaction.id);
         let mut ids = HashSet::new();
         self.state.calls = calls
             .into_iter()
@@ -276,8 +282,9 @@ impl Run {
                     let stage = Stage::Done(call.error(why));
                     return OpenCall::new(call, stage);
                 }
-                // Some services use an id again for another call.
-                let same = self.answered.get(&call.id).filter(|(asked, _)| *asked == call);
+                // Services use ids again for other calls, and ask the same again; only what the
+                // same interaction has asked is the same call.
+                let same = known.iter().find(|(asked, _)| asked.id == call.id);
                 let stage = match (same, faults.get(&call.id)) {
                     (Some((_, result)), _) => Stage::Done(result.clone()),
                     (None, Some(fault)) => Stage::Broken(fault.clone()),
@@ -293,9 +300,9 @@ impl Run {
     /// Writes down where the run is.
     async fn checkpoint(&mut self) -> Result<(), Stop> {
         self.clock();
-        if let Some(session) = &self.root.0.session {
+        if let Some(session) = self.root.0.session.clone() {
             self.record.run = Some(self.state.clone());
-            session.keep(&self.record).await?;
+            session.keep(&mut self.record).await?;
         }
         Ok(())
     }
@@ -316,7 +323,7 @@ impl Run {
             // What could be gone on with is in the record since the last step.
             None => return Ok(()),
         }
-        session.keep(&self.record).await
+        session.keep(&mut self.record).await
     }
 
     fn clock(&mut self) {
@@ -338,8 +345,18 @@ impl Run {
         Limit::WallTime(self.root.0.limits.wall_time.unwrap_or_default())
     }
 
+    /// Who has a say: the hooks of the agent that was asked, whoever it has handed over to, then
+    /// those of the one whose turn it is.
+    fn hooks(&self) -> Vec<Arc<dyn Hooks>> {
+        let mut hooks = self.root.0.hooks.clone();
+        if !Arc::ptr_eq(&self.root.0, &self.agent.0) {
+            hooks.extend(self.agent.0.hooks.iter().cloned());
+        }
+        hooks
+    }
+
     async fn tell(&mut self, event: RunEvent) {
-        for hooks in &self.agent.0.hooks {
+        for hooks in self.hooks() {
             hooks.on_event(&event);
         }
         // A reader that has gone is noticed by the drop of this future.

@@ -28,10 +28,11 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     /// [`SessionError`] when it cannot be read.
     async fn load(&self, name: &str) -> Result<Option<SessionRecord>, SessionError>;
 
-    /// Writes one, whole or not at all.
+    /// Writes one in place of the revision before its own, whole or not at all.
     ///
     /// # Errors
-    /// [`SessionError`] when it cannot be written.
+    /// [`SessionError::conflict`] when the store has another revision than the one before (0 is
+    /// none): somebody else has gone on with the session. [`SessionError`] when it cannot be written.
     async fn save(&self, name: &str, record: &SessionRecord) -> Result<(), SessionError>;
 
     /// Forgets one; false when there is none.
@@ -51,6 +52,9 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SessionRecord {
+    /// How often it was written. A store replaces the revision before this one and no other.
+    #[serde(default)]
+    pub revision: u64,
     /// The last stored interaction.
     pub head: Option<InteractionId>,
     /// All that was said, so that the conversation goes on even where the service has forgotten it.
@@ -108,7 +112,8 @@ impl Session {
         let mut record = self.record().await?;
         // What is not over goes on in one place only.
         record.run = None;
-        fork.keep(&record).await?;
+        record.revision = 0;
+        fork.keep(&mut record).await?;
         Ok(fork)
     }
 
@@ -119,7 +124,7 @@ impl Session {
     pub async fn abandon_run(&self) -> Result<(), SessionError> {
         let mut record = self.record().await?;
         record.run = None;
-        self.keep(&record).await
+        self.keep(&mut record).await
     }
 
     /// Forgets the conversation.
@@ -130,8 +135,13 @@ impl Session {
         self.store.remove(&self.name).await.map(drop)
     }
 
-    pub(crate) async fn keep(&self, record: &SessionRecord) -> Result<(), SessionError> {
-        self.store.save(&self.name, record).await
+    pub(crate) async fn keep(&self, record: &mut SessionRecord) -> Result<(), SessionError> {
+        record.revision += 1;
+        let kept = self.store.save(&self.name, record).await;
+        if kept.is_err() {
+            record.revision -= 1;
+        }
+        kept
     }
 }
 
@@ -158,7 +168,12 @@ impl SessionStore for MemorySessions {
     }
 
     async fn save(&self, name: &str, record: &SessionRecord) -> Result<(), SessionError> {
-        self.lock().insert(name.to_owned(), record.clone());
+        let mut records = self.lock();
+        let stored = records.get(name).map_or(0, |stored| stored.revision);
+        if stored + 1 != record.revision {
+            return Err(SessionError::conflict(name));
+        }
+        records.insert(name.to_owned(), record.clone());
         Ok(())
     }
 
@@ -180,6 +195,14 @@ impl SessionError {
     pub fn new(message: impl fmt::Display) -> Self {
         Self(message.to_string())
     }
+
+    /// Somebody else has gone on with the session meanwhile.
+    #[must_use]
+    pub fn conflict(name: &str) -> Self {
+        Self(format!(
+            "another run has gone on with the session `{name}`; what was done here is in its outcome only"
+        ))
+    }
 }
 
 impl fmt::Display for SessionError {
@@ -198,15 +221,24 @@ mod tests {
     async fn examine(store: Arc<dyn SessionStore>) {
         let session = Session::new(Arc::clone(&store), "a/../b é");
         assert_eq!(session.record().await.unwrap(), SessionRecord::default());
-        let record = SessionRecord {
+        let mut record = SessionRecord {
+            revision: 0,
             head: Some("v1_x".into()),
             history: vec![Step::user_text("hello")],
             last_usage: Usage::new().total_input_tokens(7),
             unsent: vec![Step::user_text("less")],
             run: Some(RunState::new(vec![Step::user_text("more")])),
         };
-        session.keep(&record).await.unwrap();
-        session.keep(&record).await.unwrap();
+        session.keep(&mut record).await.unwrap();
+        session.keep(&mut record).await.unwrap();
+        assert_eq!(session.record().await.unwrap(), record);
+        // Whoever holds an older one cannot write over it, and nobody can begin it anew.
+        for revision in [0, 1, 7] {
+            let mut stale = SessionRecord { revision, ..record.clone() };
+            let error = session.keep(&mut stale).await.unwrap_err().to_string();
+            assert!(error.contains("another run"), "{error}");
+            assert_eq!(stale.revision, revision);
+        }
         assert_eq!(session.record().await.unwrap(), record);
 
         let fork = session.fork("b").await.unwrap();

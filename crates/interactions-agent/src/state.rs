@@ -42,6 +42,9 @@ pub struct RunState {
     pub(crate) unsent: Vec<Step>,
     /// The work of the service that is being followed.
     pub(crate) attached: Option<InteractionId>,
+    /// The calls of the last stored interaction that have ended, should it be read again.
+    #[serde(default)]
+    pub(crate) answered: Option<Ended>,
     /// The calls of the last turn, until all are answered.
     pub(crate) calls: Vec<OpenCall>,
     /// The last answer.
@@ -67,8 +70,29 @@ pub(crate) struct OpenCall {
     pub(crate) stage: Stage,
     /// Whether somebody has allowed it.
     pub(crate) approved: bool,
-    /// What a person said to what the tool asked.
+    /// What a person said to what the tool asked last.
     pub(crate) answer: Option<Value>,
+    /// All that it has asked, and what was said.
+    #[serde(default)]
+    pub(crate) answers: Vec<Answered>,
+    /// Whether the hooks have had their say about it.
+    #[serde(default)]
+    pub(crate) judged: bool,
+}
+
+/// The calls of one interaction that have ended, with their results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    interaction: InteractionId,
+    calls: Vec<(FunctionCall, FunctionResult)>,
+}
+
+/// A question of a tool and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    pub(crate) message: String,
+    pub(crate) schema: Option<Value>,
+    pub(crate) answer: Value,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,6 +119,7 @@ impl RunState {
             steps: Vec::new(),
             input,
             unsent: Vec::new(),
+            answered: None,
             attached: None,
             calls: Vec::new(),
             interaction: Interaction::default(),
@@ -165,6 +190,31 @@ impl RunState {
         Duration::from_millis(self.worked_ms)
     }
 
+    /// Notes that a call of a stored interaction has ended.
+    pub(crate) fn remember(
+        &mut self,
+        interaction: InteractionId,
+        call: FunctionCall,
+        result: FunctionResult,
+    ) {
+        if interaction.as_str().is_empty() || call.id.as_str().is_empty() {
+            return;
+        }
+        let ended = self.answered.take().filter(|ended| ended.interaction == interaction);
+        let mut ended = ended.unwrap_or(Ended { interaction, calls: Vec::new() });
+        ended.calls.push((call, result));
+        self.answered = Some(ended);
+    }
+
+    /// The calls of an interaction that have ended.
+    pub(crate) fn answered_in(
+        &self,
+        interaction: &InteractionId,
+    ) -> Vec<(FunctionCall, FunctionResult)> {
+        let ended = self.answered.as_ref().filter(|ended| ended.interaction == *interaction);
+        ended.map(|ended| ended.calls.clone()).unwrap_or_default()
+    }
+
     /// Ends what is open when a run ends before its time: what calls have brought is kept, and what
     /// was not done is said to be.
     pub(crate) fn settle(&mut self) {
@@ -213,11 +263,14 @@ impl RunState {
                 (Decision::Answer(output), Need::Result | Need::Approval) => {
                     open.stage = Stage::Done(open.call.result(output));
                 }
-                (Decision::Answer(output), Need::Input { .. }) => {
-                    open.answer = Some(match output {
+                (Decision::Answer(output), Need::Input { message, schema }) => {
+                    let answer = match output {
                         ToolOutput::Text(text) => Value::String(text),
                         other => serde_json::to_value(other).unwrap_or_default(),
-                    });
+                    };
+                    let (message, schema) = (message.clone(), schema.clone());
+                    open.answers.push(Answered { message, schema, answer: answer.clone() });
+                    open.answer = Some(answer);
                     open.stage = Stage::Ready;
                     open.approved = true;
                 }
@@ -293,7 +346,7 @@ impl RunState {
 
 impl OpenCall {
     pub(crate) fn new(call: FunctionCall, stage: Stage) -> Self {
-        Self { call, stage, approved: false, answer: None }
+        Self { call, stage, approved: false, answer: None, answers: Vec::new(), judged: false }
     }
 
     fn approve(&mut self, arguments: Option<interactions_types::JsonObject>) {

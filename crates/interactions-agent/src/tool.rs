@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::event::{EventSender, RunEvent};
+use crate::state::Answered;
 use crate::{Hooks, ToolRules};
 
 /// Something that the model can call and that runs here.
@@ -77,6 +78,7 @@ pub struct ToolContext {
     pub attempt: u32,
     /// What a person answered to [`ToolError::input`].
     pub answer: Option<Value>,
+    pub(crate) answers: Vec<Answered>,
     pub(crate) dependencies: Dependencies,
     pub(crate) report: Option<Report>,
 }
@@ -90,6 +92,7 @@ impl ToolContext {
             interaction_id: interaction_id.into(),
             attempt: 0,
             answer: None,
+            answers: Vec::new(),
             dependencies: Dependencies::default(),
             report: None,
         }
@@ -151,6 +154,13 @@ pub(crate) struct Dependencies(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
 impl Dependencies {
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, dependency: T) {
         self.0.insert(TypeId::of::<T>(), Arc::new(dependency));
+    }
+
+    /// These, and those of others where there are none of a type.
+    pub(crate) fn or(&self, others: &Self) -> Self {
+        let mut all = others.0.clone();
+        all.extend(self.0.iter().map(|(kind, value)| (*kind, Arc::clone(value))));
+        Self(all)
     }
 
     fn find<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {

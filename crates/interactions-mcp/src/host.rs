@@ -18,6 +18,14 @@ pub struct McpQuestion {
     pub schema: Option<Value>,
 }
 
+impl McpQuestion {
+    /// A question, to answer it beforehand.
+    #[must_use]
+    pub fn new(message: impl Into<String>, schema: Option<Value>) -> Self {
+        Self { message: message.into(), schema }
+    }
+}
+
 /// What answers the server. Clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
@@ -35,10 +43,10 @@ struct Shared {
     exchange: Mutex<Exchange>,
 }
 
-/// The question of the call that runs, and the answer that it was given beforehand.
+/// The question of the call that runs, and the answers that it was given beforehand.
 #[derive(Debug, Default)]
 struct Exchange {
-    answer: Option<Value>,
+    answers: Vec<(McpQuestion, Value)>,
     question: Option<McpQuestion>,
 }
 
@@ -55,8 +63,8 @@ impl HostState {
     }
 
     /// Prepares for a call that may ask.
-    pub(crate) fn expect(&self, answer: Option<Value>) {
-        *self.exchange() = Exchange { answer, question: None };
+    pub(crate) fn expect(&self, answers: Vec<(McpQuestion, Value)>) {
+        *self.exchange() = Exchange { answers, question: None };
     }
 
     /// What the call has asked and was not answered.
@@ -70,7 +78,9 @@ impl HostState {
 
     fn ask(&self, question: McpQuestion) -> ElicitResult {
         let mut exchange = self.exchange();
-        match exchange.answer.take() {
+        // An answer is for the question that was asked, and for no other.
+        let answered = exchange.answers.iter().find(|(asked, _)| *asked == question);
+        match answered.map(|(_, answer)| answer.clone()) {
             Some(answer) => ElicitResult::new(ElicitationAction::Accept).with_content(answer),
             None => {
                 exchange.question = Some(question);
@@ -103,5 +113,29 @@ impl ClientHandler for Host {
 
     async fn on_tool_list_changed(&self, _: NotificationContext<RoleClient>) {
         self.state.0.tools_version.fetch_add(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_given_to_its_own_question_only() {
+        let state = HostState::default();
+        let question = |text: &str| McpQuestion::new(text, None);
+        state.expect(vec![
+            (question("sure?"), serde_json::json!({"yes": true})),
+            (question("how many?"), serde_json::json!({"n": 2})),
+        ]);
+        for _ in 0..2 {
+            let reply = state.ask(question("how many?"));
+            assert_eq!(reply.action, ElicitationAction::Accept);
+            assert_eq!(reply.content, Some(serde_json::json!({"n": 2})));
+        }
+        assert_eq!(state.ask(question("sure?")).action, ElicitationAction::Accept);
+        assert_eq!(state.question(), None);
+        assert_eq!(state.ask(question("drop the table?")).action, ElicitationAction::Cancel);
+        assert_eq!(state.question(), Some(question("drop the table?")));
     }
 }

@@ -22,6 +22,7 @@ use rmcp::transport::{DynamicTransportError, IntoTransport};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use crate::host::McpQuestion;
 use crate::host::{Host, HostState};
 use crate::http::HttpClient;
 use crate::rpc::error_reply;
@@ -188,12 +189,13 @@ impl McpServer {
         arguments: JsonObject,
         limit: Duration,
     ) -> Result<McpReply, McpError> {
-        self.call_asking(tool, arguments, limit, None).await
+        self.call_asking(tool, arguments, limit, Vec::new()).await
     }
 
-    /// As [`call`](Self::call), with what a person answers if the server asks in the middle of it.
+    /// As [`call`](Self::call), with what a person has answered to what the server asks in the
+    /// middle of it. An answer is given to an equal question only.
     ///
-    /// Without an answer, a server that asks is told that the call is off, and what it asks is
+    /// Without one, a server that asks is told that the call is off, and what it asks is
     /// [`McpError::asks`] of the error; it was allowed to ask by
     /// [`asks_people`](McpEndpoint::asks_people).
     ///
@@ -207,13 +209,13 @@ impl McpServer {
         tool: &str,
         arguments: JsonObject,
         limit: Duration,
-        answer: Option<Value>,
+        answers: Vec<(McpQuestion, Value)>,
     ) -> Result<McpReply, McpError> {
         let _alone = match &self.0.one_call {
             Some(one_call) => Some(one_call.lock().await),
             None => None,
         };
-        self.0.host.expect(answer);
+        self.0.host.expect(answers);
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         let result = self.request(request, limit).await;

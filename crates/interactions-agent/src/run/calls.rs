@@ -104,8 +104,9 @@ impl Run {
         let rules = tool.rules();
         let mut call = self.state.calls[at].call.clone();
         let mut asked = false;
-        if !self.state.calls[at].approved {
-            for hooks in self.agent.0.hooks.clone() {
+        // After a crash they are not asked again: they may have changed the arguments.
+        if !self.state.calls[at].approved && !self.state.calls[at].judged {
+            for hooks in self.hooks() {
                 match hooks.before_tool(&self.state, &mut call).await {
                     Verdict::Run => {}
                     Verdict::Ask => asked = true,
@@ -124,6 +125,7 @@ impl Run {
         // A rule that cannot be asked is no permission.
         asked |= std::panic::catch_unwind(AssertUnwindSafe(is_needed)).unwrap_or(true);
         open.call = call;
+        open.judged = true;
         if rules.external {
             open.stage = Stage::Waiting(Need::Result);
         } else if asked && !open.approved {
@@ -199,7 +201,7 @@ impl Run {
                         );
                         (output, is_error) = (ToolOutput::Text(why), true);
                     }
-                    for hooks in self.agent.0.hooks.clone() {
+                    for hooks in self.hooks() {
                         let call = &self.state.calls[at].call;
                         hooks.after_tool(&self.state, call, &mut output, &mut is_error).await;
                     }
@@ -216,11 +218,12 @@ impl Run {
         let mut context = ToolContext::new(open.call.id.clone(), self.state.interaction.id.clone());
         context.attempt = self.state.retries.get(name).copied().unwrap_or_default();
         context.answer.clone_from(&open.answer);
-        context.dependencies = self.agent.0.dependencies.clone();
+        context.answers.clone_from(&open.answers);
+        context.dependencies = self.agent.0.dependencies.or(&self.root.0.dependencies);
         context.report = Some(Report {
             name: open.call.name.clone(),
             events: self.events.clone(),
-            hooks: self.agent.0.hooks.clone(),
+            hooks: self.hooks(),
             spent: Arc::clone(&self.spent),
         });
         context
@@ -252,9 +255,8 @@ impl Run {
         result.is_error = is_error.then_some(true);
         open.stage = Stage::Done(result.clone());
         let (id, name): (CallId, String) = (open.call.id.clone(), open.call.name.clone());
-        if !id.as_str().is_empty() {
-            self.answered.insert(id.clone(), (open.call.clone(), result));
-        }
+        let (call, interaction) = (open.call.clone(), self.state.interaction.id.clone());
+        self.state.remember(interaction, call, result);
         if !announced {
             // A reader knows no result without its call.
             let arguments = self.state.calls[at].call.arguments.clone();
@@ -277,6 +279,10 @@ impl Run {
         let Some(agent) = wanted.and_then(|name| self.agent.find(&name)) else { return };
         self.state.agent = agent.name().to_owned();
         self.state.forced = false;
+        if agent.0.client.base_url() != self.agent.0.client.base_url() {
+            // Another service does not know what was said here.
+            self.state.previous = None;
+        }
         self.tell(RunEvent::HandedOff { to: agent.name().to_owned() }).await;
         self.agent = agent;
     }

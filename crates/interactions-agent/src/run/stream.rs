@@ -1,6 +1,5 @@
 //! A run as a stream of its events.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -47,7 +46,6 @@ impl RunStream {
                 events: sender,
                 record: SessionRecord::default(),
                 spent: Arc::default(),
-                answered: HashMap::new(),
                 began: Instant::now(),
                 worked: Duration::ZERO,
                 deadline: None,

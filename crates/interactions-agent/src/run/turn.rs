@@ -67,7 +67,7 @@ impl Run {
             tools,
             server_tools: settings.server_tools.clone(),
         };
-        for hooks in &settings.hooks {
+        for hooks in self.hooks() {
             hooks.before_turn(&self.state, &mut plan).await?;
         }
         self.tools = Some(by_name(&plan.tools));
@@ -125,7 +125,7 @@ impl Run {
     }
 
     async fn send(&mut self, request: CreateInteraction) -> Result<Answer, Stop> {
-        let call = self.root.0.client.create(request);
+        let call = self.agent.0.client.create(request);
         if self.agent.0.background {
             let begun = self.in_time(call.into_future()).await?.map_err(Stop::Client)?;
             self.state.attached = Some(begun.id.clone());
@@ -166,7 +166,7 @@ impl Run {
 
     /// Follows what the service works on by itself, to its end.
     pub(super) async fn follow(&mut self, id: InteractionId) -> Result<Answer, Stop> {
-        let mut updates = self.root.0.client.watch(id).stream();
+        let mut updates = self.agent.0.client.watch(id).stream();
         let mut teller = Teller::default();
         loop {
             match self.in_time(updates.next()).await? {

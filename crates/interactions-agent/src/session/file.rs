@@ -51,10 +51,23 @@ impl SessionStore for FileSessions {
     }
 
     async fn save(&self, name: &str, record: &SessionRecord) -> Result<(), SessionError> {
-        let (folder, file) = (self.0.clone(), self.file(name));
+        let (folder, file, name) = (self.0.clone(), self.file(name), name.to_owned());
+        let revision = record.revision;
         let text = serde_json::to_vec(record).map_err(SessionError::new)?;
         Self::beside(move || {
             make_private(&folder).map_err(|error| failed(&folder, &error))?;
+            // One writer at a time looks and writes, in whatever process.
+            let lock = file.with_extension("lock");
+            let held = open_private(&lock).and_then(|held| held.lock().map(|()| held));
+            let _held = held.map_err(|error| failed(&lock, &error))?;
+            let stored = match fs::read(&file) {
+                Ok(text) => serde_json::from_slice::<Stored>(&text).unwrap_or_default().revision,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+                Err(error) => return Err(failed(&file, &error)),
+            };
+            if stored + 1 != revision {
+                return Err(SessionError::conflict(&name));
+            }
             // Beside it and then in its place, so that a crash leaves one or the other. Each writer
             // has a draft of its own, so that two cannot mix.
             static DRAFTS: AtomicU64 = AtomicU64::new(0);
@@ -101,6 +114,21 @@ impl SessionStore for FileSessions {
         })
         .await
     }
+}
+
+/// What has to be known of a stored session before another one takes its place.
+#[derive(Default, serde::Deserialize)]
+struct Stored {
+    #[serde(default)]
+    revision: u64,
+}
+
+fn open_private(file: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {
@@ -172,19 +200,18 @@ mod tests {
         let store = FileSessions::new(&folder);
         let record = |size: usize| SessionRecord {
             history: vec![interactions_types::Step::user_text("x".repeat(size))],
+            revision: 1,
             ..SessionRecord::default()
         };
         let records: Vec<SessionRecord> = (1..=40).map(|n| record(n * 997)).collect();
-        futures::future::join_all(records.iter().map(|record| store.save("s", record)))
-            .await
-            .into_iter()
-            .collect::<Result<Vec<()>, _>>()
-            .unwrap();
+        let saved =
+            futures::future::join_all(records.iter().map(|record| store.save("s", record))).await;
+        assert_eq!(saved.iter().filter(|saved| saved.is_ok()).count(), 1, "the first one wins");
         let kept = store.load("s").await.unwrap().unwrap();
         assert!(records.contains(&kept), "one of them, whole");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&folder), mode(&store.file("s"))), (0o700, 0o600));
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no draft is left");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "the lock, and no draft");
         fs::remove_dir_all(folder).unwrap();
     }
 }

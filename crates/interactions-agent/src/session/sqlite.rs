@@ -27,6 +27,9 @@ impl SqliteSessions {
         let failed = |error: sqlx::Error| {
             SessionError::new(format!("the database {} cannot be used: {error}", file.display()))
         };
+        make_private(file).map_err(|error| {
+            SessionError::new(format!("the database {} cannot be made: {error}", file.display()))
+        })?;
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
         let pool = pool.map_err(failed)?;
         sqlx::query(
@@ -40,6 +43,19 @@ impl SqliteSessions {
         .await
         .map_err(failed)?;
         Ok(Self(pool))
+    }
+}
+
+/// Makes the file for the owner alone before SQLite makes it for everyone. One that is there is
+/// not opened: closing it would give up the locks that this process has on it.
+fn make_private(file: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
     }
 }
 
@@ -61,17 +77,21 @@ impl SessionStore for SqliteSessions {
 
     async fn save(&self, name: &str, record: &SessionRecord) -> Result<(), SessionError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        sqlx::query(
-            "insert into agent_sessions (name, record, updated) values (?, ?, ?)
-             on conflict (name) do update set record = excluded.record, updated = excluded.updated",
+        let before = i64::try_from(record.revision).unwrap_or(i64::MAX).saturating_sub(1);
+        let done = sqlx::query(
+            "insert into agent_sessions (name, record, updated)
+             select ?1, ?2, ?3 where ?4 = 0 or exists (select 1 from agent_sessions where name = ?1)
+             on conflict (name) do update set record = excluded.record, updated = excluded.updated
+             where coalesce(iif(json_valid(agent_sessions.record), json_extract(agent_sessions.record, '$.revision'), 0), 0) = ?4",
         )
         .bind(name)
         .bind(serde_json::to_string(record).map_err(SessionError::new)?)
         .bind(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+        .bind(before)
         .execute(&self.0)
         .await
-        .map(drop)
-        .map_err(SessionError::new)
+        .map_err(SessionError::new)?;
+        if done.rows_affected() == 0 { Err(SessionError::conflict(name)) } else { Ok(()) }
     }
 
     async fn remove(&self, name: &str) -> Result<bool, SessionError> {
