@@ -61,6 +61,28 @@ impl AgentError {
         }
     }
 
+    /// What went wrong, in a word for telemetry.
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Client { .. } => "client",
+            Self::Failed(_) => "failed",
+            Self::Cancelled(_) => "cancelled",
+            Self::Limit { .. } => "limit",
+            Self::Setup { .. } => "setup",
+        }
+    }
+
+    /// The same, with what the run before it has cost.
+    pub(crate) fn with_earlier(mut self, before: &Outcome) -> Self {
+        let (Self::Client { outcome, .. }
+        | Self::Failed(outcome)
+        | Self::Cancelled(outcome)
+        | Self::Limit { outcome, .. }
+        | Self::Setup { outcome, .. }) = &mut self;
+        **outcome = std::mem::take(&mut **outcome).with_earlier(before);
+        self
+    }
+
     /// The limit that was reached, if it was one.
     #[must_use]
     pub fn limit(&self) -> Option<&Limit> {

@@ -1,5 +1,6 @@
 //! What a run tells on the way, and what it leaves.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use interactions_types::{
@@ -175,6 +176,8 @@ pub struct Outcome {
     pub(crate) whole: bool,
     #[serde(skip)]
     pub(crate) last_usage: Usage,
+    #[serde(skip)]
+    pub(crate) calls_made: BTreeMap<String, u32>,
     /// Results of which the model has not heard.
     #[serde(skip)]
     pub(crate) unsent: Vec<Step>,
@@ -206,8 +209,20 @@ impl Outcome {
             context: state.context,
             whole: state.whole,
             last_usage: state.last_usage,
+            calls_made: state.calls_made,
             unsent: state.unsent,
         }
+    }
+
+    /// The same, with what the run before it has cost.
+    pub(crate) fn with_earlier(mut self, before: &Self) -> Self {
+        self.usage += &before.usage;
+        self.turns += before.turns;
+        self.tool_calls += before.tool_calls;
+        for (tool, calls) in &before.calls_made {
+            *self.calls_made.entry(tool.clone()).or_default() += calls;
+        }
+        self
     }
 
     /// The answer's text.

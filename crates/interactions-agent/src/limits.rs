@@ -7,6 +7,8 @@ use std::time::Duration;
 use interactions_types::Usage;
 use serde::Serialize;
 
+use crate::Outcome;
+
 /// How much a run may take, over all its turns and pauses. Only the turns have a limit by default.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
@@ -90,6 +92,35 @@ impl Limits {
     pub fn wall_time(mut self, time: Duration) -> Self {
         self.wall_time = Some(time);
         self
+    }
+
+    /// What is left of it after a run that took so long.
+    pub(crate) fn after(&self, outcome: &Outcome, elapsed: Duration) -> Self {
+        let used = &outcome.usage;
+        let count = |tokens: Option<i64>| tokens.unwrap_or_default();
+        let output = count(used.total_output_tokens) + count(used.total_thought_tokens);
+        let input = count(used.total_input_tokens);
+        let total = count(used.total_tokens).max(input + output);
+        let left = |limit: Option<i64>, used: i64| limit.map(|limit| limit.saturating_sub(used));
+        let model = outcome.interaction.model.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut calls_of = self.calls_of.clone();
+        for (tool, limit) in &mut calls_of {
+            let made = outcome.calls_made.get(tool).copied().unwrap_or_default();
+            *limit = limit.saturating_sub(made);
+        }
+        Self {
+            turns: self.turns.saturating_sub(outcome.turns),
+            tool_calls: self.tool_calls.map(|limit| limit.saturating_sub(outcome.tool_calls)),
+            calls_of,
+            input_tokens: left(self.input_tokens, input),
+            output_tokens: left(self.output_tokens, output),
+            total_tokens: left(self.total_tokens, total),
+            cost: self
+                .cost
+                .as_ref()
+                .map(|(most, prices)| ((most - prices.of(used, &model)).max(0.0), prices.clone())),
+            wall_time: self.wall_time.map(|limit| limit.saturating_sub(elapsed)),
+        }
     }
 
     /// What keeps the model from being asked once more.

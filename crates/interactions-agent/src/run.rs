@@ -105,7 +105,7 @@ impl Run {
             Err(Stop::Halted(why)) => Ok(Ending::Stopped(why)),
             Err(stop) => Err(stop),
         };
-        if !matches!(ending, Ok(Ending::Answered | Ending::Paused(_))) {
+        if !matches!(ending, Ok(Ending::Paused(_))) {
             self.state.settle();
         }
         let kept = self.keep(ending.as_ref().ok()).await;
@@ -257,6 +257,9 @@ impl Run {
         }
         // The service sometimes asks for action and has nothing for us to do.
         if status != Status::RequiresAction || calls.is_empty() {
+            // Calls of an answer that was cut are nobody's to run, but must not stay open.
+            self.state.calls =
+                calls.into_iter().map(|call| OpenCall::new(call, Stage::Ready)).collect();
             return Ok(true);
         }
         let model = self.state.interaction.model.as_ref().map(ToString::to_string);

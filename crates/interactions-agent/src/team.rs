@@ -1,11 +1,13 @@
 //! Agents that work together: as tools of each other, or one after the other.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::StreamExt;
-use interactions_types::{Function, JsonObject, ToolOutput};
+use interactions_types::{Function, JsonObject, ToolOutput, Usage};
 use serde_json::{Value, json};
 
-use crate::{Agent, RunEvent, Tool, ToolContext, ToolError};
+use crate::{Agent, RunEvent, Tool, ToolContext, ToolError, ToolRules};
 
 const TRANSFER: &str = "transfer_to_";
 
@@ -13,7 +15,11 @@ impl Agent {
     /// This agent as a tool of another one: it is given a task in words and returns its answer.
     ///
     /// It runs by itself, without the other's conversation. What it says on the way is the tool's
-    /// progress, what it costs counts to the other's run.
+    /// progress, what it costs counts to the other's run, even if it is broken off.
+    ///
+    /// It has no time limit as a tool: several turns take longer than a tool may. What ends it are
+    /// its own [`Limits`](crate::Limits), those of the other's run, and
+    /// [`timeout`](crate::ToolExt::timeout).
     #[must_use]
     pub fn as_tool(&self, name: impl Into<String>, description: impl Into<String>) -> AgentTool {
         AgentTool { agent: self.clone(), name: name.into(), description: description.into() }
@@ -36,6 +42,10 @@ impl Tool for AgentTool {
         Function::new(&self.name).description(&self.description).parameters(schema)
     }
 
+    fn rules(&self) -> ToolRules {
+        ToolRules { timeout: Some(Duration::MAX), ..ToolRules::default() }
+    }
+
     async fn call(
         &self,
         context: ToolContext,
@@ -44,11 +54,12 @@ impl Tool for AgentTool {
         let Some(task) = arguments.get("task").and_then(Value::as_str) else {
             return Err(ToolError::retry("the arguments do not fit at `task`: a text is wanted"));
         };
+        let mut bill = Bill { of: &context, known: Usage::default() };
         let mut run = self.agent.stream(task);
         while let Some(event) = run.next().await {
             match event {
                 Ok(RunEvent::Finished(outcome)) => {
-                    context.spent(&outcome.usage);
+                    bill.known = outcome.usage.clone();
                     return if outcome.paused().is_some() {
                         let why = "the agent would have to ask a person, and cannot from here";
                         Err(ToolError::new(why))
@@ -59,14 +70,27 @@ impl Tool for AgentTool {
                 Ok(event @ (RunEvent::Text { .. } | RunEvent::CallReady { .. })) => {
                     context.progress(event).await;
                 }
+                Ok(RunEvent::Usage { total }) => bill.known = *total,
                 Ok(_) => {}
                 Err(error) => {
-                    context.spent(&error.outcome().usage);
+                    bill.known = error.outcome().usage.clone();
                     return Err(ToolError::new(error));
                 }
             }
         }
         Err(ToolError::new("the agent ended without a word"))
+    }
+}
+
+/// What an agent has spent as a tool. It is paid however the call ends, by being dropped as well.
+struct Bill<'a> {
+    of: &'a ToolContext,
+    known: Usage,
+}
+
+impl Drop for Bill<'_> {
+    fn drop(&mut self) {
+        self.of.spent(&self.known);
     }
 }
 

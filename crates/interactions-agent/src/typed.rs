@@ -1,5 +1,7 @@
 //! Answers of a type.
 
+use std::time::Instant;
+
 use interactions_types::{Input, ResponseFormat, TextResponseFormat};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -34,17 +36,21 @@ impl Agent {
     ) -> Result<Typed<T>, AgentError> {
         let format = ResponseFormat::from(TextResponseFormat::json(schema::<T>()));
         let mut agent = self.changed(|settings| settings.response_format = Some(format.into()));
+        let began = Instant::now();
         let mut outcome = agent.run(input).await?;
         for _ in 0..REPAIRS {
             let Err(fault) = read::<T>(&outcome)? else { break };
-            agent = agent.after(&outcome);
+            // One run to its reader, so its limits are those of all of it.
+            let rest = self.0.limits.after(&outcome, began.elapsed());
+            agent = agent.after(&outcome).changed(|settings| settings.limits = rest);
             let told = format!(
                 "That answer does not fit: {fault}. Answer again with JSON that fits, and nothing else."
             );
-            let (usage, turns) = (outcome.usage, outcome.turns);
-            outcome = agent.run(told).await?;
-            outcome.usage += &usage;
-            outcome.turns += turns;
+            let before = outcome;
+            outcome = match agent.run(told).await {
+                Ok(outcome) => outcome.with_earlier(&before),
+                Err(error) => return Err(error.with_earlier(&before)),
+            };
         }
         match read(&outcome)? {
             Ok(value) => Ok(Typed { value, outcome }),

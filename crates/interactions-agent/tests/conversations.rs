@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::StreamExt;
 use interactions_agent::{
-    Agent, AgentBuilder, Compactor, Decisions, Ending, FileSessions, KeepRecent, MemorySessions,
-    RunEvent, Session, SessionStore, Summarize, Tool, ToolExt, tool_fn,
+    Agent, AgentBuilder, Compactor, Decisions, Ending, FileSessions, Hooks, KeepRecent, Limit,
+    Limits, MemorySessions, RunEvent, RunState, Session, SessionStore, Summarize, Tool, ToolExt,
+    Verdict, tool_fn,
 };
 use interactions_client::Client;
 use interactions_testing::{ScriptedModel, ScriptedTurn as Turn};
-use interactions_types::{Input, Step};
+use interactions_types::{FunctionCall, Input, Step};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -112,6 +113,59 @@ async fn a_conversation_that_cannot_be_chained_any_more_is_told_again() {
     let requests = model.requests();
     assert_eq!(requests[2].previous_interaction_id, None);
     assert_eq!(steps(requests[2].input.as_ref()).len(), 3, "all of it");
+}
+
+#[tokio::test]
+async fn two_runs_cannot_go_on_with_one_session() {
+    let calls: Arc<AtomicU32> = Arc::default();
+    let model = ScriptedModel::new([
+        Turn::call("c1", "pay", json!({})),
+        Turn::text("paid"),
+        Turn::text("more"),
+    ]);
+    let store: Arc<dyn SessionStore> = Arc::new(MemorySessions::new());
+    let build = || agent(&model).tool(counting("pay", &calls).needs_approval()).build();
+    let session = || Session::new(Arc::clone(&store), "chat");
+    let paused = build().in_session(&session()).run("pay").await.unwrap();
+    let state = paused.paused().unwrap().clone();
+    let decisions = || Decisions::new().approve("c1");
+    // Two processes resume it at once: one of them gets no further than its next step.
+    let (one, other) = (build().in_session(&session()), build().in_session(&session()));
+    let (one, other) = futures::join!(
+        one.resume_session(decisions()).finish(),
+        other.resume_session(decisions()).finish()
+    );
+    let failed = [&one, &other].into_iter().filter(|ended| ended.is_err()).count();
+    assert_eq!((failed, calls.load(Ordering::SeqCst)), (1, 1), "{one:?} {other:?}");
+    // And the state that was kept aside is over.
+    let late = build().in_session(&session()).resume(state, decisions()).finish().await;
+    assert!(late.unwrap_err().to_string().contains("gone on"));
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn who_watches_the_first_agent_watches_those_it_hands_over_to() {
+    #[derive(Debug, Default)]
+    struct Watch(std::sync::Mutex<Vec<String>>);
+
+    #[async_trait::async_trait]
+    impl Hooks for Watch {
+        async fn before_tool(&self, _: &RunState, call: &mut FunctionCall) -> Verdict {
+            self.0.lock().unwrap().push(call.name.clone());
+            Verdict::Run
+        }
+    }
+
+    let model = ScriptedModel::new([
+        Turn::call("c1", "transfer_to_billing", json!({})),
+        Turn::call("c2", "refund", json!({})),
+        Turn::text("Refunded."),
+    ]);
+    let watch = Arc::new(Watch::default());
+    let billing = agent(&model).name("billing").tool(counting("refund", &Arc::default())).build();
+    let front = agent(&model).name("front").handoff(billing, "Money.").hooks(Arc::clone(&watch));
+    front.build().run("go").await.unwrap();
+    assert_eq!(*watch.0.lock().unwrap(), ["transfer_to_billing", "refund"]);
 }
 
 #[tokio::test]
@@ -332,6 +386,14 @@ async fn typed_answers_are_corrected_by_the_model() {
         json!(["name", "minutes"])
     );
     assert!(requests[1].previous_interaction_id.is_some());
+
+    // Its limits are those of all corrections together.
+    let wrong = ScriptedModel::new((0..3).map(|_| Turn::text("no").usage(1, 1)));
+    let limited = agent(&wrong).limits(Limits::new().turns(2)).build();
+    let error = limited.run_typed::<Recipe>("A soup.").await.unwrap_err();
+    assert_eq!(error.limit(), Some(&Limit::Turns(0)), "{error}");
+    assert_eq!((error.outcome().turns, error.outcome().usage.total_tokens), (2, Some(4)));
+    assert_eq!(wrong.turns_left(), 1);
 
     let stubborn = ScriptedModel::new((0..3).map(|_| Turn::text("no")));
     let error = agent(&stubborn).build().run_typed::<Recipe>("A soup.").await.unwrap_err();

@@ -43,7 +43,7 @@ fn spans_name_agent_turns_and_tools_and_nothing_that_was_said() {
     tracing::subscriber::with_default(subscriber, || {
         let model = ScriptedModel::new([
             Turn::call("c1", "get_weather", json!({"city": "the-city"})),
-            Turn::text("the-answer"),
+            Turn::text("the-answer").usage(7, 3),
         ]);
         let client =
             Client::builder().api_key("hush-hush").transport(model.transport()).build().unwrap();
@@ -68,6 +68,11 @@ fn spans_name_agent_turns_and_tools_and_nothing_that_was_said() {
         ("gen_ai.request.model", "\"m\""),
         ("gen_ai.response.id", "\"v1_2\""),
         ("turn", "2"),
+        ("otel.name", "\"invoke_agent helper\""),
+        ("otel.name", "\"execute_tool get_weather\""),
+        ("gen_ai.tool.type", "\"function\""),
+        ("gen_ai.provider.name", "\"gcp.gemini\""),
+        ("gen_ai.usage.input_tokens", "7"),
     ] {
         assert!(text.contains(&format!("{field}={value}")), "{field}={value}\n{text}");
     }

@@ -298,6 +298,10 @@ async fn call_tool(
 ) -> (usize, Result<ToolOutput, ToolError>, Duration) {
     let span = tracing::info_span!(
         "execute_tool",
+        otel.name = format!("execute_tool {}", call.name),
+        otel.status_code = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+        gen_ai.tool.type = "function",
         gen_ai.operation.name = "execute_tool",
         gen_ai.tool.name = call.name,
         gen_ai.tool.call.id = %call.id,
@@ -308,7 +312,7 @@ async fn call_tool(
     let limit = tool.rules().timeout.unwrap_or(limit);
     // A tool may panic before it has made its future, too.
     let work = async { tool.call(context, call.arguments).await };
-    let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
+    let work = AssertUnwindSafe(work).catch_unwind().instrument(span.clone());
     let result = match tokio::time::timeout(limit, work).await {
         Ok(Ok(result)) => result,
         Ok(Err(panic)) => {
@@ -320,6 +324,12 @@ async fn call_tool(
         }
         Err(_) => Err(ToolError::new(format!("the tool `{name}` took longer than {limit:?}"))),
     };
+    if let Err(error) = &result
+        && !matches!(error.kind(), ToolErrorKind::Input { .. })
+    {
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", "tool_error");
+    }
     (at, result, began.elapsed())
 }
 

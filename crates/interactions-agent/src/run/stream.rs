@@ -26,14 +26,39 @@ pub struct RunStream {
     driver: Option<BoxFuture<'static, ()>>,
 }
 
+/// Writes the end of a run into its span.
+fn note(span: &tracing::Span, ended: &Result<Outcome, AgentError>) {
+    let outcome = match ended {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            span.record("otel.status_code", "ERROR");
+            span.record("error.type", error.kind_name());
+            error.outcome()
+        }
+    };
+    span.record("gen_ai.response.id", outcome.interaction.id.as_str());
+    if let Some(tokens) = outcome.usage.total_input_tokens {
+        span.record("gen_ai.usage.input_tokens", tokens);
+    }
+    if let Some(tokens) = outcome.usage.total_output_tokens {
+        span.record("gen_ai.usage.output_tokens", tokens);
+    }
+}
+
 impl RunStream {
     pub(crate) fn new(agent: Agent, start: Start) -> Self {
         let (sender, events) = mpsc::channel(AHEAD);
         let span = tracing::info_span!(
             "invoke_agent",
+            otel.name = format!("invoke_agent {}", agent.name()).trim_end(),
+            otel.status_code = tracing::field::Empty,
+            error.type = tracing::field::Empty,
             gen_ai.operation.name = "invoke_agent",
+            gen_ai.provider.name = "gcp.gemini",
             gen_ai.agent.name = agent.name(),
             gen_ai.response.id = tracing::field::Empty,
+            gen_ai.usage.input_tokens = tracing::field::Empty,
+            gen_ai.usage.output_tokens = tracing::field::Empty,
         );
         let driver = async move {
             let mut last = sender.clone();
@@ -50,11 +75,9 @@ impl RunStream {
                 worked: Duration::ZERO,
                 deadline: None,
             };
-            let ended = run.drive(start).await.map(|outcome| {
-                tracing::Span::current()
-                    .record("gen_ai.response.id", outcome.interaction.id.as_str());
-                RunEvent::Finished(Box::new(outcome))
-            });
+            let ended = run.drive(start).await;
+            note(&tracing::Span::current(), &ended);
+            let ended = ended.map(|outcome| RunEvent::Finished(Box::new(outcome)));
             if let Ok(event) = &ended {
                 hooks.iter().for_each(|hooks| hooks.on_event(event));
             }

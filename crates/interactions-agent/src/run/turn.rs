@@ -29,7 +29,7 @@ impl Run {
         if let Some(limit) = self.root.0.limits.before_turn(self.state.turns) {
             return Err(Stop::Limit(limit));
         }
-        self.compact().await;
+        self.compact().await?;
         let plan = self.plan().await?;
         self.state.turns += 1;
         let turn = self.state.turns;
@@ -217,17 +217,17 @@ impl Run {
     }
 
     /// Makes the conversation shorter if it has grown long. Failing that, it stays as it is.
-    async fn compact(&mut self) {
-        let Some(compactor) = self.agent.0.compactor.clone() else { return };
+    async fn compact(&mut self) -> Result<(), Stop> {
+        let Some(compactor) = self.agent.0.compactor.clone() else { return Ok(()) };
         let last = self.state.last_usage.clone();
         // While calls are open, their results belong to the answer that asked for them.
         let answers_calls =
             self.state.input.iter().any(|step| matches!(step, Step::FunctionResult(_)));
         if !self.state.whole || answers_calls || !compactor.is_due(&last, &self.state.context) {
-            return;
+            return Ok(());
         }
         let before = self.state.context.len();
-        match compactor.compact(self.state.context.clone()).await {
+        match self.in_time(compactor.compact(self.state.context.clone())).await? {
             Ok(shorter) => {
                 self.state.context = shorter;
                 self.state.previous = None;
@@ -236,6 +236,7 @@ impl Run {
             }
             Err(error) => tracing::warn!(%error, "the conversation was not made shorter"),
         }
+        Ok(())
     }
 }
 
