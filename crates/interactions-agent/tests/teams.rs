@@ -50,6 +50,13 @@ async fn an_agent_as_a_tool_works_longer_than_a_tool_may() {
     assert_eq!(results, ["Found."]);
     assert_eq!(outcome.usage.total_input_tokens, Some(16));
     assert_eq!(outcome.usage.total_output_tokens, Some(8));
+
+    // Under the time limit of ordinary tools it would not come to its end.
+    let model = asks();
+    let ordinary = researcher().as_tool("research", "Finds things.");
+    let ordinary = ordinary.ruled(|rules| rules.timeout = None);
+    agent(&model).tool(ordinary).build().run("go").await.unwrap();
+    assert!(model.results()[0].result.to_text().contains("longer than 60s"));
 }
 
 #[tokio::test(start_paused = true)]
