@@ -6,6 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use clap::ValueEnum;
 use interactions_agent::{Decisions, Need, PendingCall};
 use interactions_types::ToolOutput;
+use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
@@ -73,11 +74,20 @@ impl Approvals {
         show(&call);
         let id = call.id;
         if call.need != Need::Approval {
-            let said = line("your answer: ").await?;
-            let answer = serde_json::from_str(&said).map_or_else(
-                |_| ToolOutput::Text(said.clone()),
-                |value: serde_json::Value| value.into(),
-            );
+            let fields = match &call.need {
+                Need::Input { schema: Some(schema), .. } => schema["properties"].as_object(),
+                _ => None,
+            };
+            let answer = match fields {
+                Some(fields) => form(fields).await?.into(),
+                None => {
+                    let said = line("your answer: ").await?;
+                    serde_json::from_str(&said).map_or_else(
+                        |_| ToolOutput::Text(said.clone()),
+                        |value: Value| value.into(),
+                    )
+                }
+            };
             return Ok(decisions.answer(id, answer));
         }
         loop {
@@ -120,12 +130,48 @@ pub(crate) fn show(call: &PendingCall) {
     }
 }
 
+/// An answer that is wanted as fields, one question each. An empty line leaves a field out.
+async fn form(fields: &Map<String, Value>) -> Result<Value, Failure> {
+    let mut answer = Map::new();
+    for (name, schema) in fields {
+        let about = schema["description"].as_str().or(schema["title"].as_str());
+        let choices: Option<Vec<String>> = schema["enum"].as_array().map(|choices| {
+            choices
+                .iter()
+                .map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned))
+                .collect()
+        });
+        let kind = choices.map_or_else(
+            || schema["type"].as_str().unwrap_or("text").to_owned(),
+            |choices| choices.join("|"),
+        );
+        let about = about.map(|about| format!(", {}", one_line(about, 80))).unwrap_or_default();
+        let prompt = format!("{} ({}{about}): ", one_line(name, 60), one_line(&kind, 80));
+        let said = line(&prompt).await?;
+        if said.is_empty() {
+            continue;
+        }
+        let value = match schema["type"].as_str() {
+            Some("boolean") => match said.to_ascii_lowercase().as_str() {
+                "y" | "yes" | "true" => Value::Bool(true),
+                "n" | "no" | "false" => Value::Bool(false),
+                _ => Value::String(said),
+            },
+            Some("string") => Value::String(said),
+            _ => serde_json::from_str(&said).unwrap_or(Value::String(said)),
+        };
+        answer.insert(name.clone(), value);
+    }
+    Ok(Value::Object(answer))
+}
+
 /// One line that the person types.
 ///
 /// A thread of its own reads it: the program need not wait for it when the person wants out.
-async fn line(prompt: &'static str) -> Result<String, Failure> {
+async fn line(prompt: &str) -> Result<String, Failure> {
     let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || sender.send(read_line(prompt)));
+    let prompt = prompt.to_owned();
+    std::thread::spawn(move || sender.send(read_line(&prompt)));
     let read = tokio::select! {
         read = receiver => read.map_err(Failure::new)?.map_err(Failure::new)?,
         _ = tokio::signal::ctrl_c() => {
