@@ -325,8 +325,9 @@ impl AgentBuilder {
         self
     }
 
-    /// How many bytes of text a tool may return; default 4 MiB. More becomes an error that tells the
-    /// model to ask for less: it could not read it anyway. Media do not count.
+    /// How many bytes of text a result may have, whether a tool, a hook or a person brings it; default
+    /// 4 MiB. More becomes an error that tells the model to ask for less: it could not read it
+    /// anyway. Media do not count.
     pub fn max_tool_output(mut self, bytes: usize) -> Self {
         self.0.max_tool_output = bytes;
         self

@@ -220,6 +220,7 @@ impl Run {
                 Stop::Setup(format!("the run was handed to an agent `{name}`, which is not here"))
             })?;
         }
+        self.bound_results();
         Ok(())
     }
 

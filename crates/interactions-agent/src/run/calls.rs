@@ -187,20 +187,17 @@ impl Run {
                     let limit = tool.map(|tool| tool.rules().max_retries);
                     self.retry(at, &error.to_string(), limit).await?;
                 }
-                Err(error) if matches!(error.kind(), ToolErrorKind::Input { .. }) => {
+                Err(error)
+                    if matches!(error.kind(), ToolErrorKind::Input { .. })
+                        && error.to_string().len() <= self.agent.0.max_tool_output =>
+                {
                     let ToolErrorKind::Input { schema } = error.kind().clone() else { continue };
                     let message = error.to_string();
                     self.state.calls[at].stage = Stage::Waiting(Need::Input { message, schema });
                 }
                 result => {
-                    let (mut output, mut is_error) = answer(result);
-                    let (size, limit) = (text_size(&output), self.agent.0.max_tool_output);
-                    if size > limit {
-                        let why = format!(
-                            "it returned {size} bytes of text, more than {limit}; ask for less"
-                        );
-                        (output, is_error) = (ToolOutput::Text(why), true);
-                    }
+                    let (output, is_error) = answer(result);
+                    let (mut output, mut is_error) = self.bounded(output, is_error);
                     for hooks in self.hooks() {
                         let call = &self.state.calls[at].call;
                         hooks.after_tool(&self.state, call, &mut output, &mut is_error).await;
@@ -229,18 +226,42 @@ impl Run {
         context
     }
 
+    /// No more text than a model may be given, whoever has brought it.
+    fn bounded(&self, output: ToolOutput, is_error: bool) -> (ToolOutput, bool) {
+        let (size, limit) = (text_size(&output), self.agent.0.max_tool_output);
+        if size <= limit {
+            return (output, is_error);
+        }
+        let why = format!("it returned {size} bytes of text, more than {limit}; ask for less");
+        (ToolOutput::Text(why), true)
+    }
+
+    /// Bounds what others have brought as results.
+    pub(super) fn bound_results(&mut self) {
+        for at in 0..self.state.calls.len() {
+            let Stage::Done(result) = &self.state.calls[at].stage else { continue };
+            let mut result = result.clone();
+            let failed = result.is_error == Some(true);
+            let (output, is_error) = self.bounded(result.result, failed);
+            result.result = output;
+            result.is_error = is_error.then_some(true).or(result.is_error);
+            self.state.calls[at].stage = Stage::Done(result);
+        }
+    }
+
     /// Lets the model try again, if it may.
     async fn retry(&mut self, at: usize, why: &str, limit: Option<u32>) -> Result<(), Stop> {
+        let (why, _) = self.bounded(ToolOutput::from(why), true);
+        let why = why.to_text();
         let call = self.state.calls[at].call.clone();
         let tool = plain(&call.name).to_owned();
         let attempt = self.state.retries.entry(tool.clone()).or_default();
         *attempt += 1;
         let attempt = *attempt;
         let limit = limit.unwrap_or_else(|| crate::ToolRules::default().max_retries);
-        let event =
-            RunEvent::Retry { id: call.id, name: call.name, attempt, message: why.to_owned() };
+        let event = RunEvent::Retry { id: call.id, name: call.name, attempt, message: why.clone() };
         self.tell(event).await;
-        self.fail(at, why).await;
+        self.fail(at, &why).await;
         if attempt > limit { Err(Stop::Limit(Limit::Retries { tool, limit })) } else { Ok(()) }
     }
 
@@ -249,6 +270,7 @@ impl Run {
     }
 
     async fn finish(&mut self, at: usize, output: ToolOutput, is_error: bool, elapsed: Duration) {
+        let (output, is_error) = self.bounded(output, is_error);
         let open = &mut self.state.calls[at];
         let announced = open.stage == Stage::Started;
         let mut result: FunctionResult = open.call.result(output.clone());
