@@ -430,3 +430,92 @@ async fn what_is_wrong_is_said_alike_in_both_bindings() {
     }
     place.close().await;
 }
+
+#[tokio::test]
+async fn a_required_extension_must_be_used_and_known_ones_are_echoed() {
+    const NEEDED: &str = "https://example.com/needed";
+    let place = Place::with(|builder| {
+        let card = Card::new("Helper", "Helps.")
+            .extension(NEEDED, "Is needed.", true, None)
+            .extension("https://example.com/nice", "Is nice.", false, None);
+        builder.card(card)
+    })
+    .await;
+    let (status, error) =
+        place.rest(Method::POST, "/message:send", &message("hi", json!({}))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert_eq!(reason(&error["error"]), "EXTENSION_SUPPORT_REQUIRED");
+    let used = format!("{NEEDED}, https://example.com/unknown");
+    let headers = [("a2a-version", "1.0"), ("a2a-extensions", used.as_str())];
+    let request = message("hi", json!({}));
+    let (status, answered, _) = place.raw(Method::POST, "/message:send", &headers, &request).await;
+    assert_eq!((status, answered["a2a-extensions"].to_str().unwrap()), (StatusCode::OK, NEEDED));
+    place.close().await;
+}
+
+#[tokio::test]
+async fn two_hundred_tasks_at_once_all_end() {
+    let place = Place::new().await;
+    let tasks =
+        (0..200).map(|number| place.send("count to 3", json!({"contextId": format!("c{number}")})));
+    let tasks = futures::future::join_all(tasks).await;
+    assert!(tasks.iter().all(|task| task["status"]["state"] == "TASK_STATE_COMPLETED"));
+    assert!(tasks.iter().all(|task| text(task) == "1 2 3"));
+    let ids: std::collections::HashSet<_> =
+        tasks.iter().map(|task| task["id"].to_string()).collect();
+    assert_eq!(ids.len(), 200);
+    place.close().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_never_reads_holds_up_nobody() {
+    let place = Place::new().await;
+    let headers = [("a2a-version", "1.0")];
+    let request = message("count to 60", json!({}));
+    let (status, _, unread) = place.raw(Method::POST, "/message:stream", &headers, &request).await;
+    assert_eq!(status, StatusCode::OK);
+    let listed = place.rpc("ListTasks", json!({})).await;
+    let id = listed["result"]["tasks"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/tasks/{id}:subscribe");
+    let mut told = String::new();
+    for (_, event) in place.stream(&path, &[], &Value::Null).await {
+        let part = &event["artifactUpdate"]["artifact"]["parts"][0]["text"];
+        told += part.as_str().unwrap_or_default();
+    }
+    assert!(told.ends_with("59 60"), "{told}");
+    drop(unread);
+    place.close().await;
+}
+
+#[tokio::test]
+async fn a_host_that_goes_on_after_another_finds_its_tasks_as_they_were() {
+    let dir = std::env::temp_dir().join(format!("interactions-a2a-again-{}", std::process::id()));
+    let index = interactions_a2a::SqliteIndex::open(dir.join("tasks.db")).await.unwrap();
+    let mut place = Place::with(|builder| builder.index(index)).await;
+    let at_once = json!({"configuration": {"returnImmediately": true}});
+    let working = place.send("wait 1", at_once.clone()).await;
+    let mut queued = at_once;
+    queued["contextId"] = working["contextId"].clone();
+    let queued = place.send("count to 2", queued).await;
+    let asking = place.send("ask a human", json!({})).await;
+    // The host goes, the endpoint stays.
+    place.host.close().await;
+    let index = interactions_a2a::SqliteIndex::open(dir.join("tasks.db")).await.unwrap();
+    let client = Client::builder()
+        .base_url("http://in-process")
+        .transport(SharedTransport::new(TowerTransport::new(place.server.trusted_router("a2a"))))
+        .build()
+        .unwrap();
+    place.host = builder(&client).index(index).build().await.unwrap();
+    place.transport = SharedTransport::new(TowerTransport::new(place.host.router()));
+    let done = place.task(working["id"].as_str().unwrap(), "TASK_STATE_COMPLETED").await;
+    assert!(text(&done).contains("Waited 1 s."), "{done}");
+    let done = place.task(queued["id"].as_str().unwrap(), "TASK_STATE_COMPLETED").await;
+    assert_eq!(text(&done), "1 2");
+    let call = &asking["status"]["message"]["parts"][1]["data"];
+    let answer = json!([{"data": {"id": call["id"], "response": "yes"}}]);
+    let done = place.send("", json!({"taskId": asking["id"], "parts": answer})).await;
+    assert_eq!(done["status"]["state"], "TASK_STATE_COMPLETED");
+    place.close().await;
+    std::fs::remove_dir_all(dir).unwrap();
+}
