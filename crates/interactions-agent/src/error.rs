@@ -80,6 +80,10 @@ impl AgentError {
         | Self::Limit { outcome, .. }
         | Self::Setup { outcome, .. }) = &mut self;
         **outcome = std::mem::take(&mut **outcome).with_earlier(before);
+        // What was left of a limit is not what somebody has set.
+        if let Self::Limit { limit, .. } = &mut self {
+            limit.add_back(before);
+        }
         self
     }
 

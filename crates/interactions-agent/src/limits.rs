@@ -244,6 +244,27 @@ pub enum Limit {
     WallTime(Duration),
 }
 
+impl Limit {
+    /// The limit of which this was left after a run.
+    pub(crate) fn add_back(&mut self, before: &Outcome) {
+        let count = |tokens: Option<i64>| tokens.unwrap_or_default();
+        let used = &before.usage;
+        let output = count(used.total_output_tokens) + count(used.total_thought_tokens);
+        let input = count(used.total_input_tokens);
+        match self {
+            Self::Turns(turns) => *turns += before.turns,
+            Self::ToolCalls(calls) => *calls += before.tool_calls,
+            Self::CallsOf { tool, limit } => {
+                *limit += before.calls_made.get(tool).copied().unwrap_or_default();
+            }
+            Self::InputTokens(tokens) => *tokens += input,
+            Self::OutputTokens(tokens) => *tokens += output,
+            Self::TotalTokens(tokens) => *tokens += count(used.total_tokens).max(input + output),
+            _ => {}
+        }
+    }
+}
+
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

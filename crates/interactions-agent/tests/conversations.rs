@@ -143,6 +143,37 @@ async fn two_runs_cannot_go_on_with_one_session() {
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn calls_that_waited_for_room_are_run_after_a_crash_and_others_are_not() {
+    let calls: Arc<AtomicU32> = Arc::default();
+    let model = ScriptedModel::new([
+        Turn::call("c1", "slow", json!({})).and_call("c2", "pay", json!({})),
+        Turn::text("done"),
+    ]);
+    let session = Session::new(Arc::new(MemorySessions::new()), "chat");
+    let slow = || {
+        tool_fn("slow", "Is slow.", |_: Nothing| async {
+            tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+            Ok::<_, String>("late")
+        })
+    };
+    let build = || {
+        let agent = agent(&model).tool(slow()).tool(counting("pay", &calls));
+        agent.max_parallel_tools(1).build().in_session(&session)
+    };
+    let run = async {
+        let mut run = build().stream("go");
+        while run.next().await.is_some() {}
+    };
+    // The process dies while the first call runs and the second one waits for room.
+    let died = tokio::time::timeout(std::time::Duration::from_secs(5), run).await;
+    assert!(died.is_err() && calls.load(Ordering::SeqCst) == 0);
+    build().resume_session(Decisions::new()).finish().await.unwrap();
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    let results: Vec<_> = model.results().iter().map(|it| it.result.to_text()).collect();
+    assert!(results[0].contains("nobody knows") && results[1] == "1", "{results:?}");
+}
+
 #[tokio::test]
 async fn who_watches_the_first_agent_watches_those_it_hands_over_to() {
     #[derive(Debug, Default)]
@@ -391,7 +422,7 @@ async fn typed_answers_are_corrected_by_the_model() {
     let wrong = ScriptedModel::new((0..3).map(|_| Turn::text("no").usage(1, 1)));
     let limited = agent(&wrong).limits(Limits::new().turns(2)).build();
     let error = limited.run_typed::<Recipe>("A soup.").await.unwrap_err();
-    assert_eq!(error.limit(), Some(&Limit::Turns(0)), "{error}");
+    assert_eq!(error.limit(), Some(&Limit::Turns(2)), "{error}");
     assert_eq!((error.outcome().turns, error.outcome().usage.total_tokens), (2, Some(4)));
     assert_eq!(wrong.turns_left(), 1);
 

@@ -1,12 +1,13 @@
 //! The calls of a turn: judged, carried out side by side, answered in their order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::{FutureExt, StreamExt, stream};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use interactions_types::{
     CallId, Content, FunctionCall, FunctionResult, Step, ToolOutput, decode_value,
 };
@@ -149,38 +150,16 @@ impl Run {
         tools: &Tools,
         limit: usize,
     ) -> Result<(), Stop> {
-        for &at in group {
-            let open = &mut self.state.calls[at];
-            open.stage = Stage::Started;
-            // One that has asked a person in between is still the same call.
-            if open.answer.is_none() {
-                *self.state.calls_made.entry(plain(&open.call.name).to_owned()).or_default() += 1;
+        let mut queue: VecDeque<usize> = group.iter().copied().collect();
+        let mut running = FuturesUnordered::new();
+        loop {
+            let room = limit.saturating_sub(running.len()).min(queue.len());
+            let next: Vec<usize> = queue.drain(..room).collect();
+            if !next.is_empty() {
+                self.begin_calls(&next).await?;
+                running.extend(next.iter().filter_map(|&at| self.call(at, tools)));
             }
-            let call = &self.state.calls[at].call;
-            let (id, name, arguments) =
-                (call.id.clone(), call.name.clone(), call.arguments.clone());
-            self.tell(RunEvent::CallReady { id, name, arguments }).await;
-        }
-        // It is on record that they run before they do, with the reader of the run as well: it is
-        // heard before the run is asked for more.
-        self.checkpoint().await?;
-        tokio::task::yield_now().await;
-        let work: Vec<_> = group
-            .iter()
-            .filter_map(|&at| {
-                let open = &self.state.calls[at];
-                let tool = Arc::clone(find(tools, &open.call.name)?);
-                Some(call_tool(
-                    at,
-                    tool,
-                    open.call.clone(),
-                    self.context(open),
-                    self.agent.0.tool_timeout,
-                ))
-            })
-            .collect();
-        let mut running = stream::iter(work).buffer_unordered(limit);
-        while let Some((at, result, elapsed)) = self.in_time(running.next()).await? {
+            let Some((at, result, elapsed)) = self.in_time(running.next()).await? else { break };
             match result {
                 Err(error) if error.is_retry() => {
                     let tool = find(tools, &self.state.calls[at].call.name);
@@ -208,6 +187,39 @@ impl Run {
             self.checkpoint().await?;
         }
         Ok(())
+    }
+
+    /// Puts on record that calls begin. Those that wait for room are not among them: after a crash
+    /// nobody has to wonder whether they were done.
+    async fn begin_calls(&mut self, calls: &[usize]) -> Result<(), Stop> {
+        for &at in calls {
+            let open = &mut self.state.calls[at];
+            open.stage = Stage::Started;
+            // One that has asked a person in between is still the same call.
+            if open.answer.is_none() {
+                *self.state.calls_made.entry(plain(&open.call.name).to_owned()).or_default() += 1;
+            }
+            let call = &self.state.calls[at].call;
+            let (id, name, arguments) =
+                (call.id.clone(), call.name.clone(), call.arguments.clone());
+            self.tell(RunEvent::CallReady { id, name, arguments }).await;
+        }
+        // With the reader of the run as well: it is heard before the run is asked for more.
+        self.checkpoint().await?;
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    fn call(
+        &self,
+        at: usize,
+        tools: &Tools,
+    ) -> Option<impl Future<Output = (usize, Result<ToolOutput, ToolError>, Duration)> + use<>>
+    {
+        let open = &self.state.calls[at];
+        let tool = Arc::clone(find(tools, &open.call.name)?);
+        let context = self.context(open);
+        Some(call_tool(at, tool, open.call.clone(), context, self.agent.0.tool_timeout))
     }
 
     fn context(&self, open: &OpenCall) -> ToolContext {
