@@ -444,7 +444,7 @@ mod tests {
 
     #[test]
     fn suites_are_named_or_all() {
-        let usual = [Suite::Python, Suite::Js, Suite::Mcp, Suite::Clients];
+        let usual = [Suite::Python, Suite::Js, Suite::Mcp, Suite::A2a, Suite::Clients];
         assert_eq!(Suite::parse(&[]).unwrap(), usual);
         assert_eq!(Suite::parse(&["genai-rs"]).unwrap(), [Suite::GenaiRs]);
         assert_eq!(Suite::parse(&["mcp", "js"]).unwrap(), [Suite::Mcp, Suite::Js]);
