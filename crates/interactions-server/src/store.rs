@@ -21,7 +21,7 @@ pub use record::{
     Record, Summary, Turn, patience_after,
 };
 pub use sqlite::SqliteStore;
-pub use webhooks::{Delivery, NewDelivery, SigningKeyRecord, WebhookRecord, WebhookStore};
+pub use webhooks::{Busy, Delivery, NewDelivery, SigningKeyRecord, WebhookRecord, WebhookStore};
 
 use crate::{Config, StartError};
 

@@ -253,6 +253,73 @@ async fn a_delivery_survives_the_process() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_hangs_holds_up_nobody_else() {
+    let healthy = receiver(&[]).await;
+    let hanging = MockServer::start().await;
+    let never = ResponseTemplate::new(200).set_delay(Duration::from_secs(60));
+    Mock::given(any()).respond_with(never).mount(&hanging).await;
+    let mut config = config(&healthy);
+    config.egress.allow.push(hanging.address().to_string());
+    config.webhooks.timeout = Duration::from_secs(30);
+    let server = Harness::with(config).await;
+    hook(&server, &hanging, vec![InteractionCompleted]).await;
+    for _ in 0..12 {
+        background(&server, "hi").await;
+    }
+    deliveries(&hanging, 4).await;
+    hook(&server, &healthy, vec![InteractionCompleted]).await;
+    let id = background(&server, "hi").await;
+    let told = deliveries(&healthy, 1).await;
+    assert!(String::from_utf8_lossy(&told[0].body).contains(id.as_str()));
+    let kept_waiting = hanging.received_requests().await.unwrap().len();
+    assert!(kept_waiting < 12, "one receiver had {kept_waiting} connections at once");
+}
+
+#[tokio::test]
+async fn who_is_disabled_meanwhile_gets_nothing_more() {
+    let receiver = receiver(&[500]).await;
+    let mut config = config(&receiver);
+    config.webhooks.retry = vec![Duration::from_secs(1); 3];
+    let server = Harness::with(config).await;
+    let id = hook(&server, &receiver, vec![InteractionCompleted]).await.id.unwrap();
+    background(&server, "hi").await;
+    deliveries(&receiver, 1).await;
+    let update = WebhookUpdate::default().state(WebhookState::Disabled);
+    server.client.webhooks().update(id.clone(), &update).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(receiver.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn changes_at_the_same_time_all_stay() {
+    let receiver = receiver(&[]).await;
+    let server = Harness::with(config(&receiver)).await;
+    let id = hook(&server, &receiver, vec![InteractionCompleted]).await.id.unwrap();
+    let webhooks = server.client.webhooks();
+    for round in 0..10 {
+        let name = format!("round {round}");
+        let events = vec![InteractionFailed, InteractionCancelled];
+        let (renamed, subscribed) = (
+            WebhookUpdate::default().name(name.clone()),
+            WebhookUpdate::default().subscribed_events(events.clone()),
+        );
+        let revoke = Some(RevocationBehavior::RevokePreviousSecretsImmediately);
+        let (named, subscribed, secret) = tokio::join!(
+            webhooks.update(id.clone(), &renamed),
+            webhooks.update(id.clone(), &subscribed),
+            webhooks.rotate_signing_secret(id.clone(), revoke.clone()),
+        );
+        named.unwrap();
+        subscribed.unwrap();
+        secret.unwrap();
+        let now = webhooks.get(id.clone()).await.unwrap();
+        assert_eq!(now.name, Some(name));
+        assert_eq!(now.subscribed_events, events);
+        assert_eq!(now.signing_secrets.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn webhooks_are_their_tenant_s_and_their_secrets_nobody_s() {
     let receiver = receiver(&[]).await;
     let mut config = config(&receiver);

@@ -16,6 +16,8 @@ use crate::{clock, coverage};
 const MOST_URIS: usize = 10;
 /// How many webhooks a tenant may have: each ending reads them all.
 const MOST_WEBHOOKS: u32 = 100;
+/// How often a change is tried anew when others are quicker.
+const CHANGE_TRIES: u32 = 16;
 
 impl Engine {
     /// What is to be delivered because an interaction has ended so.
@@ -101,29 +103,48 @@ impl Engine {
             )));
         }
         let wanted = |name: &str| mask.is_none_or(|mask| mask.contains(&name));
-        let mut record = self.webhook_record(tenant, id).await?;
-        if let Some(uri) = update.uri.filter(|_| wanted("uri")) {
-            self.check_uri("uri", &uri)?;
-            record.uri = uri;
+        let uri = update.uri.filter(|_| wanted("uri"));
+        if let Some(uri) = &uri {
+            self.check_uri("uri", uri)?;
         }
-        if let Some(events) = update.subscribed_events.filter(|_| wanted("subscribed_events")) {
-            check_events(&events)?;
-            record.events = events;
+        let events = update.subscribed_events.filter(|_| wanted("subscribed_events"));
+        if let Some(events) = &events {
+            check_events(events)?;
         }
-        if wanted("name") && (update.name.is_some() || mask.is_some()) {
-            record.name = update.name;
+        let state = update.state.filter(|_| wanted("state"));
+        if !matches!(state, None | Some(WebhookState::Enabled | WebhookState::Disabled)) {
+            return Err(Refusal::invalid("`state` can be set to enabled or disabled only"));
         }
-        if let Some(state) = update.state.filter(|_| wanted("state")) {
-            if !matches!(state, WebhookState::Enabled | WebhookState::Disabled) {
-                return Err(Refusal::invalid("`state` can be set to enabled or disabled only"));
+        let named = wanted("name") && (update.name.is_some() || mask.is_some());
+        let record = self.change_webhook(tenant, id, |record| {
+            record.uri = uri.clone().unwrap_or_else(|| record.uri.clone());
+            record.events = events.clone().unwrap_or_else(|| record.events.clone());
+            record.state = state.clone().unwrap_or_else(|| record.state.clone());
+            if named {
+                record.name.clone_from(&update.name);
             }
-            record.state = state;
+            Ok(())
+        });
+        Ok(self.shown_webhook(record.await?))
+    }
+
+    /// Changes a webhook; what others change at the same time stays.
+    async fn change_webhook(
+        &self,
+        tenant: &str,
+        id: &str,
+        mut change: impl FnMut(&mut WebhookRecord) -> Result<(), Refusal>,
+    ) -> Result<WebhookRecord, Refusal> {
+        for _ in 0..CHANGE_TRIES {
+            let before = self.webhook_record(tenant, id).await?;
+            let mut record = before.clone();
+            change(&mut record)?;
+            record.updated = clock::now();
+            if self.store.update_webhook(tenant, &before, &record).await? {
+                return Ok(record);
+            }
         }
-        record.updated = clock::now();
-        match self.store.update_webhook(tenant, &record).await? {
-            true => Ok(self.shown_webhook(record)),
-            false => Err(unknown(id)),
-        }
+        Err(Refusal::unavailable("others keep changing this webhook; try again"))
     }
 
     pub(crate) async fn delete_webhook(&self, tenant: &str, id: &str) -> Result<(), Refusal> {
@@ -152,15 +173,17 @@ impl Engine {
         id: &str,
         revokes_at_once: bool,
     ) -> Result<String, Refusal> {
-        let mut record = self.webhook_record(tenant, id).await?;
-        let mut secrets = SigningSecrets::open(&self.vault, &record.secrets).ok_or_else(sealed)?;
-        secrets.rotate(revokes_at_once).ok_or_else(no_secret)?;
-        record.secrets = secrets.seal(&self.vault).ok_or_else(no_secret)?;
-        record.updated = clock::now();
-        match self.store.update_webhook(tenant, &record).await? {
-            true => Ok(secrets.newest().to_owned()),
-            false => Err(unknown(id)),
-        }
+        let mut newest = String::new();
+        let change = self.change_webhook(tenant, id, |record| {
+            let opened = SigningSecrets::open(&self.vault, &record.secrets);
+            let mut secrets = opened.ok_or_else(sealed)?;
+            secrets.rotate(revokes_at_once).ok_or_else(no_secret)?;
+            record.secrets = secrets.seal(&self.vault).ok_or_else(no_secret)?;
+            secrets.newest().clone_into(&mut newest);
+            Ok(())
+        });
+        change.await?;
+        Ok(newest)
     }
 
     /// Refuses addresses of a request that could never be delivered to.

@@ -27,10 +27,11 @@ pub trait WebhookStore {
         limit: u32,
     ) -> Result<Vec<WebhookRecord>, StoreError>;
 
-    /// Writes a webhook anew; false when there is none.
+    /// Writes a webhook anew; false when it is not there, or not as it was `before`.
     async fn update_webhook(
         &self,
         tenant: &str,
+        before: &WebhookRecord,
         webhook: &WebhookRecord,
     ) -> Result<bool, StoreError>;
 
@@ -40,11 +41,13 @@ pub trait WebhookStore {
     /// Reads the webhooks that are to be told of events.
     async fn enabled_webhooks(&self, tenant: &str) -> Result<Vec<WebhookRecord>, StoreError>;
 
-    /// Takes deliveries that are due and nobody works at, the longest due first.
+    /// Takes deliveries that are due and nobody works at, the longest due first, but none that
+    /// `busy` names.
     async fn claim_deliveries(
         &self,
         owner: &str,
         lease_for: Duration,
+        busy: &Busy,
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError>;
 
@@ -161,6 +164,24 @@ impl Delivery {
     #[must_use]
     pub fn new(what: NewDelivery, tenant: String, attempt: u32, created: i64) -> Self {
         Self { what, tenant, attempt, created }
+    }
+}
+
+/// Who gets no more deliveries for the moment, so that others do not wait for them.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Busy {
+    /// Tenants with many deliveries under way.
+    pub tenants: Vec<String>,
+    /// Addresses with several deliveries under way.
+    pub uris: Vec<String>,
+}
+
+impl Busy {
+    /// These tenants and addresses.
+    #[must_use]
+    pub fn new(tenants: Vec<String>, uris: Vec<String>) -> Self {
+        Self { tenants, uris }
     }
 }
 

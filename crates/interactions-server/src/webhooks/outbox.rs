@@ -1,26 +1,35 @@
 //! The outbox: deliveries are tried until they arrive, or until nobody can be expected to wait.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use interactions_transport::{
     Body, SharedTransport, Timeouts, Transport, TransportErrorKind, redact_url,
 };
+use interactions_types::WebhookState;
 use tokio::sync::{Notify, RwLock};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{SigningKey, SigningSecrets, make_key, signature};
 use crate::WebhooksConfig;
 use crate::clock;
 use crate::secrets::{Vault, random};
-use crate::store::{Delivery, NewDelivery, SigningKeyRecord, Store, StoreError, StoreErrorKind};
+use crate::store::{
+    Busy, Delivery, NewDelivery, SigningKeyRecord, Store, StoreError, StoreErrorKind,
+};
 
-/// How many deliveries are claimed at a time, and made side by side.
-const AT_ONCE: u32 = 16;
+/// How many deliveries are made side by side.
+const AT_ONCE: usize = 48;
+/// How many of them for one tenant, and to one address, before others come first: a receiver that
+/// hangs holds up itself, not its neighbours.
+const AT_ONCE_PER_TENANT: usize = 16;
+const AT_ONCE_PER_ADDRESS: usize = 4;
+/// How many are claimed at a time; few, because a claim does not count as it goes.
+const CLAIM: usize = 4;
 /// How often the outbox is looked at when nothing calls: other processes fill it too.
 const LOOK: Duration = Duration::from_secs(1);
 /// Nobody reads what receivers answer, but connections are reused only when it has come.
@@ -80,31 +89,52 @@ impl Outbox {
 
     /// Delivers until the server closes.
     pub(crate) async fn keep_delivering(self: Arc<Self>, closing: CancellationToken) {
-        loop {
-            // A process that dies in between leaves its deliveries to others after this.
-            let lease = self.config.timeout * 2 + Duration::from_secs(5);
-            let claimed = match self.store.claim_deliveries(&self.owner, lease, AT_ONCE).await {
+        // A process that dies in between leaves its deliveries to others after this.
+        let lease = self.config.timeout * 2 + Duration::from_secs(5);
+        let mut running = JoinSet::new();
+        let mut places = Places::default();
+        while !closing.is_cancelled() {
+            let free = CLAIM.min(AT_ONCE.saturating_sub(running.len()));
+            let busy = places.busy();
+            let claimed = match self.claim(lease, &busy, free).await {
                 Ok(claimed) => claimed,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for webhooks to deliver");
                     Vec::new()
                 }
             };
-            let full = claimed.len() == AT_ONCE as usize;
-            stream::iter(claimed)
-                .for_each_concurrent(AT_ONCE as usize, |delivery| self.deliver(delivery))
-                .await;
-            if closing.is_cancelled() {
-                return;
+            let maybe_more = free > 0 && claimed.len() == free;
+            for delivery in claimed {
+                let place = (delivery.tenant.clone(), delivery.what.uri.clone());
+                let outbox = Arc::clone(&self);
+                places.enter(
+                    running.spawn(async move { outbox.deliver(delivery).await }).id(),
+                    place,
+                );
             }
-            if full {
+            if maybe_more {
                 continue;
             }
             tokio::select! {
-                () = closing.cancelled() => return,
+                () = closing.cancelled() => {}
+                Some(ended) = running.join_next_with_id() => places.leave(&ended),
                 () = self.more.notified() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    async fn claim(
+        &self,
+        lease: Duration,
+        busy: &Busy,
+        free: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let limit = u32::try_from(free).unwrap_or(u32::MAX);
+        match limit {
+            0 => Ok(Vec::new()),
+            _ => self.store.claim_deliveries(&self.owner, lease, busy, limit).await,
         }
     }
 
@@ -161,6 +191,10 @@ impl Outbox {
                 let webhook = webhook.map_err(|_| Refused::Unsigned)?;
                 // Removed meanwhile: there is nobody to tell.
                 let Some(webhook) = webhook else { return Ok(()) };
+                // Nor is there when nobody wants to be told any more.
+                if webhook.state != WebhookState::Enabled {
+                    return Ok(());
+                }
                 Some(SigningSecrets::open(&self.vault, &webhook.secrets).ok_or(Refused::Unsigned)?)
             }
         };
@@ -242,6 +276,38 @@ impl Outbox {
         *place = Some(Arc::clone(&key));
         Ok(key)
     }
+}
+
+/// Whose deliveries are under way.
+#[derive(Default)]
+struct Places(HashMap<Id, (String, String)>);
+
+impl Places {
+    fn enter(&mut self, task: Id, place: (String, String)) {
+        self.0.insert(task, place);
+    }
+
+    fn leave(&mut self, ended: &Result<(Id, ()), JoinError>) {
+        let task = match ended {
+            Ok((task, ())) => *task,
+            Err(panicked) => panicked.id(),
+        };
+        self.0.remove(&task);
+    }
+
+    fn busy(&self) -> Busy {
+        let (mut tenants, mut uris) = (HashMap::new(), HashMap::new());
+        for (tenant, uri) in self.0.values() {
+            *tenants.entry(tenant).or_insert(0) += 1;
+            *uris.entry(uri).or_insert(0) += 1;
+        }
+        Busy::new(many(tenants, AT_ONCE_PER_TENANT), many(uris, AT_ONCE_PER_ADDRESS))
+    }
+}
+
+/// The keys that are counted at least `most` times.
+fn many(counts: HashMap<&String, usize>, most: usize) -> Vec<String> {
+    counts.into_iter().filter(|(_, count)| *count >= most).map(|(key, _)| key.clone()).collect()
 }
 
 /// A wait in milliseconds, up to a tenth longer at random, so that receivers that come back are

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use interactions_server::store::{
-    AgentRecord, AgentStore, Beat, Chain, Chunk, Claim, Delivery, Ending, KeyRecord, KeyStore,
-    Lease, NewInteraction, Page, Progress, Record, SigningKeyRecord, SqliteStore, Store,
+    AgentRecord, AgentStore, Beat, Busy, Chain, Chunk, Claim, Delivery, Ending, KeyRecord,
+    KeyStore, Lease, NewInteraction, Page, Progress, Record, SigningKeyRecord, SqliteStore, Store,
     StoreError, Summary, WebhookRecord, WebhookStore,
 };
 use interactions_types::{InteractionId, Status};
@@ -73,10 +73,10 @@ hooked! {
         add_webhook(tenant: &str, webhook: &WebhookRecord) -> ();
         webhook(tenant: &str, id: &str) -> Option<WebhookRecord>;
         webhooks(tenant: &str, after: &str, limit: u32) -> Vec<WebhookRecord>;
-        update_webhook(tenant: &str, webhook: &WebhookRecord) -> bool;
+        update_webhook(tenant: &str, before: &WebhookRecord, webhook: &WebhookRecord) -> bool;
         remove_webhook(tenant: &str, id: &str) -> bool;
         enabled_webhooks(tenant: &str) -> Vec<WebhookRecord>;
-        claim_deliveries(owner: &str, lease_for: Duration, limit: u32) -> Vec<Delivery>;
+        claim_deliveries(owner: &str, lease_for: Duration, busy: &Busy, limit: u32) -> Vec<Delivery>;
         settle(delivery: &Delivery) -> ();
         put_off(delivery: &Delivery, due: i64) -> ();
         give_up(delivery: &Delivery, now: i64) -> ();

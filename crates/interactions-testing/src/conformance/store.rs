@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use interactions_server::store::Beat;
 use interactions_server::store::{
-    AgentRecord, Chunk, Delivery, Ending, KeyRecord, LabelFilter, Lease, LoggedEvent, NewDelivery,
-    NewInteraction, Page, Progress, SigningKeyRecord, Store, StoreError, StoreErrorKind,
-    WebhookRecord, patience_after,
+    AgentRecord, Busy, Chunk, Delivery, Ending, KeyRecord, LabelFilter, Lease, LoggedEvent,
+    NewDelivery, NewInteraction, Page, Progress, SigningKeyRecord, Store, StoreError,
+    StoreErrorKind, WebhookRecord, patience_after,
 };
 use interactions_types::{
     Agent, CreateInteraction, Status, Step, Usage, WebhookEventType, WebhookState,
@@ -353,8 +353,11 @@ async fn keeps_webhooks(store: Shared) -> Outcome {
     changed.name = Some("ci".to_owned());
     changed.state = WebhookState::Disabled;
     changed.updated = 6;
-    same(&told(store.update_webhook("other", &changed).await)?, &false)?;
-    same(&told(store.update_webhook("t", &changed).await)?, &true)?;
+    let before = webhook("a");
+    same(&told(store.update_webhook("other", &before, &changed).await)?, &false)?;
+    same(&told(store.update_webhook("t", &before, &changed).await)?, &true)?;
+    // Who has read it before that change cannot undo it unseen.
+    same(&told(store.update_webhook("t", &before, &webhook("a")).await)?, &false)?;
     same(&told(store.webhook("t", "a").await)?, &Some(changed))?;
     same(&told(store.enabled_webhooks("t").await)?, &vec![webhook("b")])?;
     same(&told(store.remove_webhook("t", "b").await)?, &true)?;
@@ -362,6 +365,7 @@ async fn keeps_webhooks(store: Shared) -> Outcome {
 }
 
 async fn keeps_deliveries(store: Shared) -> Outcome {
+    let idle = Busy::default();
     told(store.add_webhook("t", &webhook("hook")).await)?;
     let told_of = |id: &str| {
         let (uri, payload) = ("https://a.example/x".to_owned(), "{}".to_owned());
@@ -378,22 +382,26 @@ async fn keeps_deliveries(store: Shared) -> Outcome {
     end.deliveries = vec![told_of("m3")];
     fenced(&store.finish(&lease, None, &end).await)?;
 
-    let mut claimed = told(store.claim_deliveries("me", MINUTE, 9).await)?;
+    let uris = vec!["https://a.example/x".to_owned()];
+    for busy in [Busy::new(vec!["t".to_owned()], Vec::new()), Busy::new(Vec::new(), uris)] {
+        same(&told(store.claim_deliveries("me", MINUTE, &busy, 9).await)?.len(), &0)?;
+    }
+    let mut claimed = told(store.claim_deliveries("me", MINUTE, &idle, 9).await)?;
     claimed.sort_by(|one, other| one.what.id.cmp(&other.what.id));
     let ids = |claimed: &[Delivery]| -> Vec<String> {
         claimed.iter().map(|delivery| delivery.what.id.clone()).collect()
     };
     same(&ids(&claimed), &vec!["m1".to_owned(), "m2".to_owned()])?;
     same(&(claimed[0].attempt, claimed[0].tenant.as_str()), &(1, "t"))?;
-    same(&told(store.claim_deliveries("other", MINUTE, 9).await)?.len(), &0)?;
+    same(&told(store.claim_deliveries("other", MINUTE, &idle, 9).await)?.len(), &0)?;
     told(store.settle(&claimed[0]).await)?;
     told(store.put_off(&claimed[1], 0).await)?;
-    let again = told(store.claim_deliveries("other", MINUTE, 9).await)?;
+    let again = told(store.claim_deliveries("other", MINUTE, &idle, 9).await)?;
     same(&again.first().map(|it| (it.what.id.as_str(), it.attempt)), &Some(("m2", 2)))?;
     // Who was overtaken can strike nothing off.
     told(store.settle(&claimed[1]).await)?;
     told(store.put_off(&again[0], i64::MAX).await)?;
-    same(&told(store.claim_deliveries("other", MINUTE, 9).await)?.len(), &0)?;
+    same(&told(store.claim_deliveries("other", MINUTE, &idle, 9).await)?.len(), &0)?;
     told(store.give_up(&again[0], 8).await)?;
     let state = told(store.webhook("t", "hook").await)?.map(|webhook| webhook.state);
     same(&state, &Some(WebhookState::DisabledDueToFailedDeliveries))

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
 
 use super::super::{
-    Delivery, NewDelivery, SigningKeyRecord, StoreError, WebhookRecord, WebhookStore,
+    Busy, Delivery, NewDelivery, SigningKeyRecord, StoreError, WebhookRecord, WebhookStore,
 };
 use super::SqliteStore;
 use super::rows::{column, failed, from_now, json, optional, parsed};
@@ -66,11 +66,13 @@ impl WebhookStore for SqliteStore {
     async fn update_webhook(
         &self,
         tenant: &str,
+        before: &WebhookRecord,
         webhook: &WebhookRecord,
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "update webhooks set uri = ?, name = ?, events = ?, state = ?, secrets = ?, updated = ?
-             where tenant = ? and id = ?",
+             where tenant = ? and id = ? and uri = ? and name is ? and events = ? and state = ?
+                   and secrets = ? and updated = ?",
         )
         .bind(&webhook.uri)
         .bind(webhook.name.as_deref())
@@ -80,6 +82,12 @@ impl WebhookStore for SqliteStore {
         .bind(webhook.updated)
         .bind(tenant)
         .bind(&webhook.id)
+        .bind(&before.uri)
+        .bind(before.name.as_deref())
+        .bind(json(&before.events)?)
+        .bind(before.state.as_str())
+        .bind(&before.secrets)
+        .bind(before.updated)
         .execute(&mut *self.writer.turn().await?)
         .await
         .map_err(failed)?;
@@ -102,6 +110,7 @@ impl WebhookStore for SqliteStore {
             .await
             .map_err(failed)?;
         tx.commit().await.map_err(failed)?;
+        writer.settled();
         Ok(done.rows_affected() > 0)
     }
 
@@ -119,16 +128,22 @@ impl WebhookStore for SqliteStore {
         &self,
         owner: &str,
         lease_for: Duration,
+        busy: &Busy,
         limit: u32,
     ) -> Result<Vec<Delivery>, StoreError> {
         let now = clock::now();
+        let (tenants, uris) = (json(&busy.tenants)?, json(&busy.uris)?);
         // Looked at by a reader first: nearly always there is nothing, and then nobody writes.
         let any: bool = sqlx::query_scalar(
             "select exists (select 1 from deliveries
-                            where due <= ? and (lease_until is null or lease_until < ?))",
+                            where due <= ? and (lease_until is null or lease_until < ?)
+                              and tenant not in (select value from json_each(?))
+                              and uri not in (select value from json_each(?)))",
         )
         .bind(now)
         .bind(now)
+        .bind(&tenants)
+        .bind(&uris)
         .fetch_one(&self.readers)
         .await
         .map_err(failed)?;
@@ -139,6 +154,8 @@ impl WebhookStore for SqliteStore {
             "update deliveries set owner = ?, lease_until = ?, attempt = attempt + 1
              where id in (select id from deliveries
                           where due <= ? and (lease_until is null or lease_until < ?)
+                            and tenant not in (select value from json_each(?))
+                            and uri not in (select value from json_each(?))
                           order by due limit ?)
              returning *",
         )
@@ -146,6 +163,8 @@ impl WebhookStore for SqliteStore {
         .bind(from_now(lease_for))
         .bind(now)
         .bind(now)
+        .bind(&tenants)
+        .bind(&uris)
         .bind(limit)
         .fetch_all(&mut *self.writer.turn().await?)
         .await
@@ -168,7 +187,9 @@ impl WebhookStore for SqliteStore {
         let mut writer = self.writer.turn().await?;
         let mut tx = writer.begin().await?;
         strike(&mut tx, delivery).await?;
-        tx.commit().await.map_err(failed)
+        tx.commit().await.map_err(failed)?;
+        writer.settled();
+        Ok(())
     }
 
     async fn put_off(&self, delivery: &Delivery, due: i64) -> Result<(), StoreError> {
@@ -188,7 +209,12 @@ impl WebhookStore for SqliteStore {
     async fn give_up(&self, delivery: &Delivery, now: i64) -> Result<(), StoreError> {
         let mut writer = self.writer.turn().await?;
         let mut tx = writer.begin().await?;
-        strike(&mut tx, delivery).await?;
+        if !strike(&mut tx, delivery).await? {
+            // A newer try is under way, which may yet arrive.
+            tx.rollback().await.map_err(failed)?;
+            writer.settled();
+            return Ok(());
+        }
         sqlx::query(
             "update webhooks set state = ?, updated = ? where tenant = ? and id = ? and state = ?",
         )
@@ -200,7 +226,9 @@ impl WebhookStore for SqliteStore {
         .execute(&mut *tx)
         .await
         .map_err(failed)?;
-        tx.commit().await.map_err(failed)
+        tx.commit().await.map_err(failed)?;
+        writer.settled();
+        Ok(())
     }
 
     async fn signing_keys(&self) -> Result<Vec<SigningKeyRecord>, StoreError> {
@@ -232,14 +260,15 @@ impl WebhookStore for SqliteStore {
 }
 
 /// Only the newest try may strike a delivery off.
-async fn strike(tx: &mut Transaction<'_, Sqlite>, delivery: &Delivery) -> Result<(), StoreError> {
-    sqlx::query("delete from deliveries where id = ? and attempt = ?")
+/// False when it is not there, or a newer try has it.
+async fn strike(tx: &mut Transaction<'_, Sqlite>, delivery: &Delivery) -> Result<bool, StoreError> {
+    let done = sqlx::query("delete from deliveries where id = ? and attempt = ?")
         .bind(&delivery.what.id)
         .bind(delivery.attempt)
         .execute(&mut **tx)
         .await
-        .map(drop)
-        .map_err(failed)
+        .map_err(failed)?;
+    Ok(done.rows_affected() > 0)
 }
 
 fn webhook(row: &SqliteRow) -> Result<WebhookRecord, StoreError> {
