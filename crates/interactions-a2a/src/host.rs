@@ -73,6 +73,7 @@ pub struct A2aHost {
     guard: Option<Guard>,
     push: bool,
     legacy: bool,
+    repeats: bool,
     body_limit: usize,
 }
 
@@ -100,6 +101,7 @@ impl A2aHost {
             guard: None,
             push: true,
             legacy: false,
+            repeats: false,
             body_limit: BODY_LIMIT,
         }
     }
@@ -171,6 +173,15 @@ impl A2aHost {
         self
     }
 
+    /// Whether a message id may begin a task again and again. By default it begins one: a caller
+    /// who has not heard the answer can send the message once more, and gets the same task.
+    ///
+    /// Test kits that use their ids several times need this.
+    pub fn repeated_messages(mut self, begin_anew: bool) -> Self {
+        self.repeats = begin_anew;
+        self
+    }
+
     /// The largest body in bytes that a request may have; 32 MiB by default.
     pub fn body_limit(mut self, bytes: usize) -> Self {
         self.body_limit = bytes;
@@ -232,7 +243,8 @@ impl A2aHost {
         };
         let pushes = Pushes::new(guard, egress, Vault::new(&secret), self.push);
         let agents = self.agents.into_iter().map(|(route, agent)| (route, Arc::new(agent)));
-        let engine = Engine::new(self.index, agents.collect(), self.default, pushes);
+        let agents = agents.collect();
+        let engine = Engine::new(self.index, agents, self.default, pushes, self.repeats);
         engine.recover().await.map_err(|error| HostError::new(error.to_string()))?;
         let setup = Setup {
             authenticator: self.authenticator,

@@ -31,7 +31,8 @@ pub trait Index: Send + Sync + fmt::Debug + 'static {
     /// Keeps a new task.
     ///
     /// A message id begins one task for its scope, however often it is sent: the task that it has
-    /// begun before is given back instead.
+    /// begun before is given back instead. [Repeatable](TaskRecord::repeatable) tasks are the
+    /// exception: they are always new.
     async fn insert(&self, task: &TaskRecord) -> Result<Inserted, IndexError>;
 
     /// The task with this id, if it is in the scope.

@@ -38,6 +38,9 @@ pub struct TaskRecord {
     pub status: StatusRecord,
     /// What was said to it, and what came of it. Never empty.
     pub turns: Vec<TurnRecord>,
+    /// Whether the id of its first message may begin other tasks too.
+    #[serde(default)]
+    pub repeatable: bool,
     /// Whether somebody has asked to stop it.
     pub cancelling: bool,
     /// What was sent with the task, under names of the caller.
@@ -120,6 +123,7 @@ impl TaskRecord {
             context_id,
             status: StatusRecord::new(TaskState::Submitted, None),
             turns: vec![TurnRecord::new(message, accepted_output_modes)],
+            repeatable: false,
             cancelling: false,
             metadata: None,
             created: wire::now(),

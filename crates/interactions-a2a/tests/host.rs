@@ -256,6 +256,37 @@ async fn a_question_waits_for_its_answer_on_the_same_task() {
 }
 
 #[tokio::test]
+async fn who_subscribes_to_a_waiting_task_hears_how_it_goes_on() {
+    let place = Place::new().await;
+    let asked = place.send("ask a human", json!({})).await;
+    let path = format!("/tasks/{}:subscribe", asked["id"].as_str().unwrap());
+    let whole = place.stream(&path, &[], &Value::Null);
+    let answer = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let call = &asked["status"]["message"]["parts"][1]["data"]["id"];
+        let parts = json!([{"data": {"id": call, "result": "Oslo"}}]);
+        place.send("", json!({"taskId": asked["id"], "parts": parts})).await
+    };
+    let both = async { tokio::join!(whole, answer) };
+    let (events, done) = tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    assert_eq!(done["status"]["state"], "TASK_STATE_COMPLETED");
+    assert_eq!(events[0].1["task"]["status"]["state"], "TASK_STATE_INPUT_REQUIRED");
+    let last = &events.last().unwrap().1["statusUpdate"]["status"]["state"];
+    assert_eq!(last, "TASK_STATE_COMPLETED");
+    place.close().await;
+}
+
+#[tokio::test]
+async fn repeated_messages_begin_tasks_anew_where_that_is_wanted() {
+    let place = Place::with(|host| host.repeated_messages(true)).await;
+    let one = place.send("hello", json!({"messageId": "m"})).await;
+    let other = place.send("hello", json!({"messageId": "m"})).await;
+    assert_ne!(one["id"], other["id"]);
+    assert_eq!(other["status"]["state"], "TASK_STATE_COMPLETED");
+    place.close().await;
+}
+
+#[tokio::test]
 async fn turns_of_a_conversation_build_on_each_other_and_wait_for_each_other() {
     let place = Place::new().await;
     let at_once = json!({"configuration": {"returnImmediately": true}});

@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     pub(super) default: String,
     pub(super) wakes: Wakes,
     pub(super) pushes: Pushes,
+    /// Whether a message id may begin several tasks.
+    pub(super) repeats: bool,
     /// The tasks with a runner, and whether it is to look again when it is through.
     running: Mutex<HashMap<String, bool>>,
     pub(crate) closing: CancellationToken,
@@ -56,6 +58,7 @@ impl Engine {
         agents: BTreeMap<String, Arc<HostedAgent>>,
         default: String,
         pushes: Pushes,
+        repeats: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             index,
@@ -63,6 +66,7 @@ impl Engine {
             default,
             wakes: Wakes::default(),
             pushes,
+            repeats,
             running: Mutex::default(),
             closing: CancellationToken::new(),
             tracker: TaskTracker::new(),

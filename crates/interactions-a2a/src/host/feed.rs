@@ -28,8 +28,17 @@ pub(super) struct Told {
     pub(super) event: StreamResponse,
 }
 
+/// How far to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Until {
+    /// Until the task ends or waits for input.
+    Interruption,
+    /// Until the task ends, whatever it waits for meanwhile.
+    End,
+}
+
 impl Engine {
-    /// What the task tells after a place, until it ends or waits for input.
+    /// What the task tells after a place.
     ///
     /// Dropping the receiver ends it.
     pub(super) fn feed(
@@ -37,11 +46,19 @@ impl Engine {
         scope: Scope,
         id: String,
         after: Position,
+        until: Until,
     ) -> mpsc::Receiver<Result<Told, Fault>> {
         let (sender, receiver) = mpsc::channel(AHEAD);
         let waking = self.wakes.listen(&id);
-        let feed =
-            Feed { engine: Arc::clone(self), scope, id, at: after, waking, sender: sender.clone() };
+        let feed = Feed {
+            engine: Arc::clone(self),
+            scope,
+            id,
+            at: after,
+            until,
+            waking,
+            sender: sender.clone(),
+        };
         self.tracker.spawn(async move {
             let closing = feed.engine.closing.clone();
             tokio::select! {
@@ -63,6 +80,7 @@ struct Feed {
     scope: Scope,
     id: String,
     at: Position,
+    until: Until,
     waking: Waking,
     sender: mpsc::Sender<Result<Told, Fault>>,
 }
@@ -90,7 +108,7 @@ impl Feed {
                     // It ended while it waited, without another turn.
                     return self.end(&task, &task.status).await;
                 }
-                if task.status.state == TaskState::InputRequired {
+                if self.closes_at(&task.status.state) {
                     return Ok(());
                 }
                 self.waking.changed().await;
@@ -103,12 +121,17 @@ impl Feed {
             let outcome = task.turns[self.at.turn].outcome.as_ref();
             let state = outcome.map(|outcome| outcome.state.clone());
             let is_last = self.at.turn + 1 == task.turns.len();
-            // Whoever waits for credentials that come another way goes on listening.
-            if is_last && (task.is_terminal() || state == Some(TaskState::InputRequired)) {
+            if is_last && (task.is_terminal() || state.is_some_and(|state| self.closes_at(&state)))
+            {
                 return Ok(());
             }
             self.at = Position { turn: self.at.turn + 1, updates: 0, ended: false };
         }
+    }
+
+    /// Whoever waits for credentials that come another way goes on listening.
+    fn closes_at(&self, interruption: &TaskState) -> bool {
+        self.until == Until::Interruption && *interruption == TaskState::InputRequired
     }
 
     /// Tells the rest of one turn.

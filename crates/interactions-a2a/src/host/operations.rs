@@ -10,7 +10,7 @@ use futures::stream::{self, BoxStream};
 use super::agent::HostedAgent;
 use super::auth::Principal;
 use super::engine::{Engine, broken};
-use super::feed::Told;
+use super::feed::{Told, Until};
 use crate::check::{check, history_length};
 use crate::executor::{Lost, Reception};
 use crate::fault::{Fault, FaultKind};
@@ -104,7 +104,8 @@ impl Engine {
         };
         let turn = task.turns.len() - 1;
         let at = Position { turn, updates: 0, ended: false };
-        Ok(self.from(scope, &task, at, history).await?.boxed())
+        let until = Until::Interruption;
+        Ok(self.from(scope, &task, at, history, until).await?.boxed())
     }
 
     /// `SubscribeToTask`, from the beginning of the task's turn or after an event.
@@ -123,7 +124,12 @@ impl Engine {
         let ended = task.turns[last].outcome.is_some();
         let at = after.filter(|at| at.turn <= last);
         let at = at.unwrap_or(Position { turn: last, updates: 0, ended });
-        Ok(self.from(scope, &task, at, None).await?.boxed())
+        // Who knows that the task waits wants to hear how it goes on.
+        let until = match at.turn == last && at.ended {
+            true => Until::End,
+            false => Until::Interruption,
+        };
+        Ok(self.from(scope, &task, at, None, until).await?.boxed())
     }
 
     /// `GetTask`.
@@ -274,6 +280,7 @@ impl Engine {
                 };
                 let mut task = TaskRecord::new(scope.clone(), context_id, message, modes);
                 task.metadata = metadata.filter(|metadata| !metadata.is_empty());
+                task.repeatable = self.repeats;
                 match self.index.insert(&task).await.map_err(|error| broken(&error))? {
                     Inserted::New => task,
                     Inserted::Known(task) => return Ok(Accepted::Task(scope, task)),
@@ -347,6 +354,7 @@ impl Engine {
         task: &TaskRecord,
         at: Position,
         history: Option<usize>,
+        until: Until,
     ) -> Result<Events, Fault> {
         let mut past = task.clone();
         past.turns.truncate(at.turn + 1);
@@ -368,7 +376,7 @@ impl Engine {
         let artifacts = self.artifacts_until(task, at).await?;
         shown.artifacts = (!artifacts.is_empty()).then_some(artifacts);
         let first = StreamResponse::Task(shown);
-        let feed = self.feed(scope, task.id.clone(), at);
+        let feed = self.feed(scope, task.id.clone(), at, until);
         let rest = stream::unfold(feed, |mut feed| async move {
             let told = feed.recv().await?;
             Some((told.map(|Told { position, event }| (Some(position), event)), feed))

@@ -14,7 +14,7 @@ use interactions_transport::{Body, SharedTransport, Timeouts, Transport, Transpo
 use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, broken};
-use super::feed::Told;
+use super::feed::{Told, Until};
 use super::vault::Vault;
 use crate::fault::{Fault, FaultKind};
 use crate::index::{Position, PushRecord};
@@ -316,7 +316,8 @@ impl Engine {
     }
 
     async fn serve_push(self: &Arc<Self>, push: PushRecord) {
-        let mut feed = self.feed(push.scope.clone(), push.task_id.clone(), push.position);
+        let (scope, task_id) = (push.scope.clone(), push.task_id.clone());
+        let mut feed = self.feed(scope, task_id, push.position, Until::Interruption);
         let mut pieces = Pieces::default();
         while let Some(Ok(Told { position, event })) = feed.recv().await {
             let Some(event) = pieces.take(event) else { continue };

@@ -16,6 +16,7 @@ macro_rules! sit {
         $crate::index::exam::sit! { $index;
             what_is_kept_is_given_back
             a_message_begins_one_task
+            a_repeatable_message_begins_many_tasks
             a_message_sent_at_once_begins_one_task
             messages_of_later_turns_begin_nothing
             an_id_is_taken_once
@@ -173,6 +174,18 @@ pub(super) async fn a_message_begins_one_task(index: Any) {
     let all = index.list(&mine(), &Query { limit: 9, ..Query::default() }).await.unwrap();
     assert_eq!(ids(&all.tasks), [first.id.as_str()]);
     assert!(!index.knows_context(&mine(), "another").await.unwrap());
+}
+
+pub(super) async fn a_repeatable_message_begins_many_tasks(index: Any) {
+    let repeatable = || TaskRecord { repeatable: true, ..begun_by(&mine(), "c", "m") };
+    let first = kept(&*index, repeatable()).await;
+    let second = kept(&*index, repeatable()).await;
+    assert_eq!(index.insert(&first).await.unwrap(), Inserted::Known(Box::new(first.clone())));
+    change(&*index, &second, |task| task.cancelling = true).await;
+    assert_eq!(index.waiting(&mine(), "c").await.unwrap(), [first.id, second.id]);
+    let strict = kept(&*index, begun_by(&mine(), "c", "m")).await;
+    let again = index.insert(&begun_by(&mine(), "c", "m")).await.unwrap();
+    assert_eq!(again, Inserted::Known(Box::new(strict)));
 }
 
 pub(super) async fn a_message_sent_at_once_begins_one_task(index: Any) {

@@ -139,13 +139,13 @@ impl Index for MemoryIndex {
         let message = beginning(task)?;
         let mut shelves = self.lock();
         let shelf = shelves.entry(task.scope.clone()).or_default();
-        if let Some(known) = shelf.begun.get(message).and_then(|id| shelf.tasks.get(id)) {
+        if let Some(known) = shelf.begun.get(&*message).and_then(|id| shelf.tasks.get(id)) {
             return Ok(Inserted::Known(Box::new(known.task.clone())));
         }
         if shelf.tasks.contains_key(&task.id) {
             return Err(taken(&task.id));
         }
-        shelf.begun.insert(message.to_owned(), task.id.clone());
+        shelf.begun.insert(message.into_owned(), task.id.clone());
         shelf.keep(task.clone());
         Ok(Inserted::New)
     }

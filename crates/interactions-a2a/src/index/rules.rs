@@ -1,15 +1,22 @@
 //! What every index here decides in the same way.
 
+use std::borrow::Cow;
+
 use super::IndexError;
 use crate::task::{StatusRecord, TaskRecord};
 use crate::wire::{TaskState, Timestamp};
 
-/// The id of the message that began a task.
-pub(super) fn beginning(task: &TaskRecord) -> Result<&str, IndexError> {
+/// What no other task of its scope has begun by: the id of its first message, and where that may
+/// begin others, the task's own beside it.
+pub(super) fn beginning(task: &TaskRecord) -> Result<Cow<'_, str>, IndexError> {
     let first = task.turns.first().ok_or_else(|| {
         IndexError::new(format_args!("the task `{}` has no message, so it was not kept", task.id))
     })?;
-    Ok(&first.message.message_id)
+    let message = &first.message.message_id;
+    Ok(match task.repeatable {
+        false => Cow::Borrowed(message),
+        true => Cow::Owned(format!("{message}\u{1f}{}", task.id)),
+    })
 }
 
 /// There is a task of that id, and another message has begun it.

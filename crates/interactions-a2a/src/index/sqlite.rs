@@ -75,7 +75,7 @@ impl Index for SqliteIndex {
         ))
         .bind(&task.scope.owner)
         .bind(&task.scope.agent)
-        .bind(beginning(task)?)
+        .bind(beginning(task)?.as_ref())
         .fetch_optional(&mut *tx)
         .await
         .map_err(failed)?;

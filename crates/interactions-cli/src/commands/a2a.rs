@@ -68,6 +68,9 @@ struct Serve {
     /// Also serve callers that speak protocol 0.3.
     #[arg(long)]
     legacy: bool,
+    /// Let a message id begin a task each time it is sent, as test kits want it.
+    #[arg(long)]
+    repeated_messages: bool,
 }
 
 #[derive(Debug, Args)]
@@ -144,6 +147,7 @@ impl Serve {
             .secret_key(secret)
             .guard(guard)
             .legacy(self.legacy)
+            .repeated_messages(self.repeated_messages)
             .body_limit(body_limit);
         for id in others.iter().filter(|id| **id != route) {
             let (id, agent) = of_agent(id, Card::new(id.as_str(), format!("The agent `{id}`.")));

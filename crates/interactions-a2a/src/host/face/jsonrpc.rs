@@ -156,6 +156,11 @@ pub(super) async fn dispatch(
         }
     }
     let caller = &*caller;
+    // What is not offered is refused as that, whatever else may be wrong with the request.
+    if method.contains("PushNotificationConfig") && !engine.offers_push() {
+        let message = "this host sends no push notifications";
+        return Err(Fault::new(FaultKind::PushNotificationNotSupported, message));
+    }
     match method {
         "SendMessage" => value(engine.send(caller, read(params)?).await),
         "SendStreamingMessage" => engine.stream(caller, read(params)?).await.map(Outcome::Events),

@@ -29,7 +29,7 @@ pub(super) fn with_task<'q>(
         .bind(&task.scope.agent)
         .bind(&task.id)
         .bind(&task.context_id)
-        .bind(beginning(task)?)
+        .bind(beginning(task)?.into_owned())
         .bind(state_name(&task.status.state)?)
         .bind(status_millis(task))
         .bind(task.created.timestamp_millis())
