@@ -147,22 +147,36 @@ async fn form(fields: &Map<String, Value>) -> Result<Value, Failure> {
         );
         let about = about.map(|about| format!(", {}", one_line(about, 80))).unwrap_or_default();
         let prompt = format!("{} ({}{about}): ", one_line(name, 60), one_line(&kind, 80));
-        let said = line(&prompt).await?;
-        if said.is_empty() {
-            continue;
+        loop {
+            let said = line(&prompt).await?;
+            if said.is_empty() {
+                break;
+            }
+            if let Some(value) = read_field(schema, &said) {
+                answer.insert(name.clone(), value);
+                break;
+            }
+            outln!("  {ATTENTION}that is not {}{ATTENTION:#}", one_line(&kind, 80));
         }
-        let value = match schema["type"].as_str() {
-            Some("boolean") => match said.to_ascii_lowercase().as_str() {
-                "y" | "yes" | "true" => Value::Bool(true),
-                "n" | "no" | "false" => Value::Bool(false),
-                _ => Value::String(said),
-            },
-            Some("string") => Value::String(said),
-            _ => serde_json::from_str(&said).unwrap_or(Value::String(said)),
-        };
-        answer.insert(name.clone(), value);
     }
     Ok(Value::Object(answer))
+}
+
+/// What was typed as the value that a field wants.
+fn read_field(schema: &Value, said: &str) -> Option<Value> {
+    let value = match schema["type"].as_str() {
+        Some("boolean") => match said.to_ascii_lowercase().as_str() {
+            "y" | "yes" | "true" => Value::Bool(true),
+            "n" | "no" | "false" => Value::Bool(false),
+            _ => return None,
+        },
+        Some("string") => Value::String(said.to_owned()),
+        Some("integer") => Value::from(said.parse::<i64>().ok()?),
+        Some("number") => Value::from(said.parse::<f64>().ok().filter(|one| one.is_finite())?),
+        _ => serde_json::from_str(said).unwrap_or_else(|_| Value::String(said.to_owned())),
+    };
+    let is_choice = |choices: &Vec<Value>| choices.contains(&value);
+    schema["enum"].as_array().is_none_or(is_choice).then_some(value)
 }
 
 /// One line that the person types.
@@ -188,4 +202,27 @@ fn read_line(prompt: &str) -> io::Result<Option<String>> {
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line)?;
     Ok((read > 0).then(|| line.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::read_field;
+
+    #[test]
+    fn fields_are_read_as_what_they_want() {
+        let read = |kind: &str, said: &str| read_field(&json!({"type": kind}), said);
+        assert_eq!(read("integer", "4"), Some(json!(4)));
+        assert_eq!(read("integer", "four"), None);
+        assert_eq!(read("number", "2.5"), Some(json!(2.5)));
+        assert_eq!(read("number", "NaN"), None);
+        assert_eq!(read("boolean", "Yes"), Some(json!(true)));
+        assert_eq!(read("boolean", "perhaps"), None);
+        assert_eq!(read("string", "7"), Some(json!("7")));
+        assert_eq!(read("array", "[1]"), Some(json!([1])));
+        let choice = json!({"type": "string", "enum": ["red", "green"]});
+        assert_eq!(read_field(&choice, "green"), Some(json!("green")));
+        assert_eq!(read_field(&choice, "blue"), None);
+    }
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use futures::StreamExt;
 use interactions_agent::{
     Agent as Agency, AgentBuilder, AgentError, Decisions, FileSessions, Hooks, McpTools, Outcome,
-    RunEvent, RunState, RunStream, Session, Verdict,
+    RunEvent, RunState, RunStream, Session, ToolsetExt, Verdict,
 };
 use interactions_client::{Backoff, Client};
 use interactions_mcp::{McpCommand, McpEndpoint};
@@ -68,8 +68,9 @@ pub(crate) struct Agent {
     /// A tool that runs here: clock, calculator, read_file, or none. May be repeated [default: clock, calculator].
     #[arg(long, value_name = "NAME")]
     tool: Vec<String>,
-    /// An MCP server whose tools run here: an http(s) address, or a command to start. May be repeated.
-    #[arg(long, value_name = "URL|CMD")]
+    /// An MCP server whose tools run here: an http(s) address, or a command to start. With a name
+    /// before it, its tools have that before theirs. May be repeated.
+    #[arg(long, value_name = "[NAME=]URL|CMD")]
     mcp: Vec<String>,
     /// A server to ask instead of one in this process.
     #[arg(long, value_name = "SERVER")]
@@ -316,16 +317,20 @@ impl Agent {
     ) -> Result<(AgentBuilder, Vec<McpTools>), Failure> {
         let mut servers = Vec::new();
         let mut names: HashSet<String> = tools::named(&self.tool).map(str::to_owned).collect();
-        for named in &self.mcp {
-            let mut server = if named.starts_with("http://") || named.starts_with("https://") {
+        for given in &self.mcp {
+            let (prefix, place) = match split_name(given) {
+                Some((name, place)) => (format!("{name}_"), place),
+                None => (String::new(), given.as_str()),
+            };
+            let mut server = if place.starts_with("http://") || place.starts_with("https://") {
                 let transport =
                     SharedTransport::new(ReqwestTransport::new().map_err(Failure::new)?);
-                let endpoint = McpEndpoint::http(named).map_err(Failure::new)?;
+                let endpoint = McpEndpoint::http(place).map_err(Failure::new)?;
                 McpTools::connect(ask_people(endpoint, McpEndpoint::asks_people), transport)
             } else {
-                let words = shlex::split(named).filter(|words| !words.is_empty());
+                let words = shlex::split(place).filter(|words| !words.is_empty());
                 let words = words.ok_or_else(|| {
-                    Failure::new(format!("--mcp `{named}` is neither an address nor a command"))
+                    Failure::new(format!("--mcp `{place}` is neither an address nor a command"))
                 })?;
                 let command = McpCommand::new(&words[0], &words[1..]);
                 McpTools::spawn(ask_people(command, McpCommand::asks_people))
@@ -335,17 +340,29 @@ impl Agent {
             }
             let tools = server.server().await.map_err(Failure::new)?.tools().await;
             for tool in tools.map_err(Failure::new)? {
-                if !names.insert(tool.name.clone()) {
-                    let name = tool.name;
-                    let why = format!("--mcp `{named}` has a tool `{name}`, and so has another");
-                    return Err(Failure::new(format!("{why}; `--tool none` leaves out our own")));
+                let name = format!("{prefix}{}", tool.name);
+                if !names.insert(name.clone()) {
+                    return Err(Failure::new(format!(
+                        "there are two tools `{name}`, one of --mcp `{place}`: give that server a name, as in --mcp 'NAME={place}'"
+                    )));
                 }
             }
-            agent = agent.toolset(server.clone());
+            agent = match prefix.as_str() {
+                "" => agent.toolset(server.clone()),
+                prefix => agent.toolset(server.clone().prefixed(prefix)),
+            };
             servers.push(server);
         }
         Ok((agent, servers))
     }
+}
+
+/// The name that a server is given, and where the server is.
+fn split_name(given: &str) -> Option<(&str, &str)> {
+    let (name, place) = given.split_once('=')?;
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.chars().all(|one| one.is_ascii_alphanumeric() || one == '-' || one == '_');
+    is_name.then_some((name, place))
 }
 
 /// Servers may ask people where there are some.
@@ -387,5 +404,23 @@ async fn interrupted(client: &Client, current: Option<InteractionId>) -> Failure
         Err(error) => Failure::interrupted(format!(
             "interrupted; interaction {id} could not be cancelled: {error}"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_name;
+
+    #[test]
+    fn a_server_may_have_a_name() {
+        assert_eq!(split_name("files=npx -y server ."), Some(("files", "npx -y server .")));
+        assert_eq!(
+            split_name("a-1=https://a.example/mcp?k=v"),
+            Some(("a-1", "https://a.example/mcp?k=v"))
+        );
+        assert_eq!(split_name("https://a.example/mcp?k=v"), None);
+        assert_eq!(split_name("server --root=/tmp"), None);
+        assert_eq!(split_name("/bin/x=y"), None);
+        assert_eq!(split_name("npx server"), None);
     }
 }

@@ -5,7 +5,9 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from serve import BINARY, environment
@@ -57,6 +59,16 @@ def test_tools_of_an_mcp_server_over_http(tmp_path):
 def test_tools_of_an_mcp_server_as_a_child_process(tmp_path):
     run = agent(tmp_path, "Please echo this", "--mcp", EVERYTHING_STDIO, "--json")
     assert "Echo:" in run.stdout
+
+
+def test_several_mcp_servers_keep_their_tools_apart(tmp_path):
+    two = ["--mcp", EVERYTHING, "--mcp", EVERYTHING_STDIO]
+    clash = agent(tmp_path, "hi", *two, code=1)
+    assert "echo" in clash.stderr and "NAME=" in clash.stderr, clash.stderr
+    named = ["--mcp", f"near={EVERYTHING_STDIO}", "--mcp", f"far={EVERYTHING}"]
+    lines = events(agent(tmp_path, "Please far_echo this", *named, "--json"))
+    called = [line["name"] for line in lines if line["event"] == "tool_finished"]
+    assert called == ["far_echo"] and "Echo:" in json.dumps(lines[-1]), lines
 
 
 def test_an_mcp_server_that_is_down(tmp_path):
@@ -155,6 +167,34 @@ def test_a_person_at_the_terminal_decides(tmp_path, typed, seen):
     assert process.returncode == 0, text
     assert "expression:" in text and "7*6" in text and seen in text, text
     assert not lines, text
+
+
+def test_a_question_of_an_mcp_server_reaches_the_person(tmp_path):
+    server = f"{sys.executable} {Path(__file__).parent / 'booking_server.py'}"
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [BINARY, "agent", "please book_table", "--mcp", server, "--ask", "never", "--tool", "none",
+         "--model", "scripted", "--data-dir", str(tmp_path)],
+        stdin=follower, stdout=follower, stderr=follower, env=environment(), close_fds=True,
+    )
+    os.close(follower)
+    shown, answers = b"", [b"four\n", b"4\n", b"Grace\n"]
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                more = os.read(leader, 4096)
+            except OSError:
+                break
+            shown += more
+            if answers and shown.endswith(b": "):
+                os.write(leader, answers.pop(0))
+    finally:
+        os.close(leader)
+        process.wait(timeout=30)
+    text = shown.decode()
+    assert process.returncode == 0 and not answers, text
+    assert "For how many?" in text and "booked for 4 under Grace" in text, text
 
 
 def test_a_person_who_wants_out_at_the_prompt_gets_out(tmp_path):
