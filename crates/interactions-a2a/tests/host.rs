@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use harness::{Place, builder, message, reason, text};
 use http::{Method, StatusCode};
-use interactions_a2a::{Card, HostedAgent, InteractionsExecutor};
+use interactions_a2a::Card;
 use interactions_client::Client;
 use interactions_transport::{SharedTransport, TowerTransport};
 use serde_json::{Value, json};
