@@ -20,7 +20,32 @@ pub trait Compactor: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When it cannot be done now; the conversation stays as it is.
-    async fn compact(&self, conversation: Vec<Step>) -> Result<Vec<Step>, ToolError>;
+    async fn compact(&self, conversation: Vec<Step>) -> Result<Compaction, ToolError>;
+}
+
+/// A conversation that was made shorter.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Compaction {
+    /// What is left of it.
+    pub conversation: Vec<Step>,
+    /// What it has cost to make it so; the run's limits count it.
+    pub usage: Usage,
+}
+
+impl From<Vec<Step>> for Compaction {
+    fn from(conversation: Vec<Step>) -> Self {
+        Self { conversation, usage: Usage::default() }
+    }
+}
+
+impl Compaction {
+    /// Counts what a model has cost.
+    #[must_use]
+    pub fn spent(mut self, usage: &Usage) -> Self {
+        self.usage += usage;
+        self
+    }
 }
 
 /// Forgets all but the newest exchanges.
@@ -44,8 +69,8 @@ impl Compactor for KeepRecent {
         is_over(last, self.over) && cut(conversation, self.exchanges) > 0
     }
 
-    async fn compact(&self, mut conversation: Vec<Step>) -> Result<Vec<Step>, ToolError> {
-        Ok(conversation.split_off(cut(&conversation, self.exchanges)))
+    async fn compact(&self, mut conversation: Vec<Step>) -> Result<Compaction, ToolError> {
+        Ok(conversation.split_off(cut(&conversation, self.exchanges)).into())
     }
 }
 
@@ -72,7 +97,7 @@ impl Compactor for Summarize {
         is_over(last, self.over) && cut(conversation, self.exchanges) > 0
     }
 
-    async fn compact(&self, mut conversation: Vec<Step>) -> Result<Vec<Step>, ToolError> {
+    async fn compact(&self, mut conversation: Vec<Step>) -> Result<Compaction, ToolError> {
         let recent = conversation.split_off(cut(&conversation, self.exchanges));
         let told = crate::transcript::of(&conversation);
         let task = format!(
@@ -81,7 +106,8 @@ impl Compactor for Summarize {
         );
         let outcome = self.by.run(Input::Text(task)).await.map_err(ToolError::new)?;
         let summary = format!("What was said before, in short: {}", outcome.output_text());
-        Ok([vec![Step::user_text(summary)], recent].concat())
+        let shorter = [vec![Step::user_text(summary)], recent].concat();
+        Ok(Compaction::from(shorter).spent(&outcome.usage))
     }
 }
 
@@ -116,6 +142,6 @@ mod tests {
         assert!(keep.is_due(&long, &conversation) && !keep.is_due(&short, &conversation));
         assert!(!keep.is_due(&long, &conversation[2..]), "there is nothing to leave out");
         let kept = keep.compact(conversation.clone()).await.unwrap();
-        assert_eq!(kept, conversation[2..]);
+        assert_eq!(kept, Compaction::from(conversation[2..].to_vec()));
     }
 }

@@ -161,7 +161,8 @@ pub struct Outcome {
     pub interaction: Interaction,
     /// Every step of the run in order: what was put in, thoughts, calls, results, answers.
     pub steps: Vec<Step>,
-    /// What all turns cost together.
+    /// What all turns cost together, and what was spent beside them: by agents as tools, and to
+    /// make the conversation shorter.
     pub usage: Usage,
     /// How often the model was asked.
     pub turns: u32,

@@ -96,7 +96,7 @@ mod typed;
 
 pub use agent::{Agent, AgentBuilder};
 pub use approval::{Decision, Decisions, Need, PendingCall};
-pub use compaction::{Compactor, KeepRecent, Summarize};
+pub use compaction::{Compaction, Compactor, KeepRecent, Summarize};
 pub use error::AgentError;
 pub use event::{Ending, Outcome, RunEvent};
 pub use function::{ContextTool, FunctionTool, tool_fn, tool_fn_with};

@@ -309,12 +309,14 @@ async fn long_conversations_are_made_shorter() {
     );
     assert!(requests[3].previous_interaction_id.is_some());
 
-    let model_two = ScriptedModel::new([Turn::text("They said hello.")]);
+    let model_two = ScriptedModel::new([Turn::text("They said hello.").usage(7, 3)]);
     let client = Client::builder().transport(model_two.transport()).build().unwrap();
     let summarize = Summarize::new(Agent::builder(client, "m").build(), 5, 1);
     let conversation =
         vec![Step::user_text("hello"), Step::model_text("hi"), Step::user_text("and now?")];
     let shorter = summarize.compact(conversation).await.unwrap();
+    assert_eq!(shorter.usage.total_tokens, Some(10), "the run pays for it");
+    let shorter = shorter.conversation;
     assert_eq!(shorter.len(), 2);
     assert!(json!(shorter[0]).to_string().contains("They said hello."));
     assert!(json!(model_two.requests()[0]).to_string().contains("model: hi"));

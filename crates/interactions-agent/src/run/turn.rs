@@ -229,7 +229,8 @@ impl Run {
         let before = self.state.context.len();
         match self.in_time(compactor.compact(self.state.context.clone())).await? {
             Ok(shorter) => {
-                self.state.context = shorter;
+                self.state.usage += &shorter.usage;
+                self.state.context = shorter.conversation;
                 self.state.previous = None;
                 let after = self.state.context.len();
                 self.tell(RunEvent::Compacted { before, after }).await;
