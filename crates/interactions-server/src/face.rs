@@ -26,7 +26,7 @@ use serde_json::json;
 use crate::engine::Engine;
 use crate::error::Refusal;
 use crate::openapi;
-pub(crate) use keys::Keys;
+pub(crate) use keys::{Keys, OnSocket};
 use pace::Pace;
 
 /// What handlers share.

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::serve::ListenerExt;
+use axum::{Extension, Router};
 use interactions_agent::Agent;
 use interactions_transport::guard::Guard;
 use tokio::net::TcpListener;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::{ServeError, StartError};
-use crate::face::{self, Keys};
+use crate::face::{self, Keys, OnSocket};
 use crate::model::{Hosted, Model, Registry};
 use crate::secrets::Vault;
 use crate::store::{self, Store};
@@ -85,7 +85,7 @@ impl Server {
                 tracing::debug!(%error, "TCP_NODELAY cannot be set");
             }
         });
-        let serving = axum::serve(listener, self.router())
+        let serving = axum::serve(listener, self.router().layer(Extension(OnSocket)))
             .with_graceful_shutdown(stop.clone().cancelled_owned());
         let mut serving = Box::pin(serving.into_future());
         tokio::select! {

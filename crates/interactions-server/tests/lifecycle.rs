@@ -11,6 +11,7 @@ use harness::hooked::Hooked;
 use harness::{Harness, directory};
 use interactions_client::Client;
 use interactions_server::{Config, KeyConfig, Server};
+use interactions_transport::{Body, ReqwestTransport, Transport};
 use interactions_types::{CreateInteraction, Status, StreamEvent};
 use serde_json::json;
 
@@ -262,4 +263,39 @@ async fn a_quick_run_is_stored_in_one_write_and_a_slow_one_before_anybody_waits(
     assert_eq!(running.ids().len(), 1);
     assert_eq!(waiting.await.unwrap().unwrap().status, Status::Completed);
     assert_eq!(*writes.lock().unwrap(), ["insert", "finish"]);
+}
+
+#[tokio::test]
+async fn pages_of_strangers_cannot_use_a_server_without_keys() {
+    let statuses = async |keys: Vec<KeyConfig>| {
+        let mut config = Config::default();
+        config.data_dir = Some(directory());
+        "127.0.0.1:0".clone_into(&mut config.listen);
+        config.auth.keys = keys;
+        let server = Server::builder(config).build().await.unwrap();
+        let listener = server.bind().await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = server.clone();
+        tokio::spawn(async move { serving.serve(listener, std::future::pending()).await });
+        let get = async |name: &'static str, value: String| {
+            let transport = ReqwestTransport::new().unwrap();
+            let request = http::Request::get(format!("http://{address}/v1/interactions"))
+                .header("x-goog-api-key", "secret")
+                .header(name, value)
+                .body(Body::empty())
+                .unwrap();
+            transport.send(request).await.unwrap().status().as_u16()
+        };
+        let found = [
+            get("accept", "application/json".to_owned()).await,
+            get("origin", format!("http://{address}")).await,
+            get("origin", "https://evil.example".to_owned()).await,
+            get("host", "evil.example".to_owned()).await,
+        ];
+        server.close().await;
+        found
+    };
+    assert_eq!(statuses(Vec::new()).await, [200, 200, 403, 403]);
+    // With a key it is whoever has the key.
+    assert_eq!(statuses(vec![KeyConfig::new("secret", "a")]).await, [200; 4]);
 }

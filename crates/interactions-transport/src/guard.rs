@@ -11,6 +11,9 @@
 //!   that is judged like the first;
 //! * no proxy is used, whatever the environment says, since a proxy would do the connecting.
 //!
+//! The other way round, [`check_sender`] keeps pages of strangers from using a service of this
+//! machine that asks for no credentials.
+//!
 //! It does not look into what is sent, and a public address of your own network is public.
 //!
 //! ```
@@ -25,6 +28,7 @@
 
 mod address;
 mod allow;
+mod sender;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -39,6 +43,7 @@ use crate::{Body, SharedTransport, Transport, TransportError, TransportErrorKind
 pub use address::is_public;
 pub use allow::AllowError;
 use allow::AllowList;
+pub use sender::{StrangeSender, check_sender};
 
 const LOOPBACK_V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const LOOPBACK_V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);

@@ -5,7 +5,6 @@ mod decode;
 mod jsonrpc;
 mod legacy;
 mod negotiation;
-mod origin;
 mod rest;
 mod route;
 mod sse;
@@ -25,7 +24,8 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH,
     WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use interactions_transport::guard::{StrangeSender, check_sender};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -46,6 +46,8 @@ pub(crate) struct Face {
     setup: Setup,
     /// The public cards by route. A signature is another one every time, so each is made once.
     cards: BTreeMap<String, PublicCard>,
+    /// Whether only its own machine is to reach the host.
+    is_local: bool,
 }
 
 /// How a host shows itself.
@@ -111,14 +113,17 @@ pub(crate) struct Arrival {
     caller: Caller,
     version: Result<Version, Fault>,
     headers: HeaderMap,
-    query: http::Uri,
+    query: Uri,
     body: Bytes,
 }
 
 impl Face {
     /// A face for these agents, whose public cards are made and signed now.
     pub(crate) fn new(engine: Arc<Engine>, setup: Setup) -> Result<Self, SignatureError> {
-        let mut face = Self { engine, setup, cards: BTreeMap::new() };
+        let base_url = setup.base_url.parse::<Uri>();
+        let is_local =
+            base_url.is_ok_and(|url| check_sender(&HeaderMap::new(), &url, true).is_ok());
+        let mut face = Self { engine, setup, cards: BTreeMap::new(), is_local };
         let mut cards = BTreeMap::new();
         for (route, agent) in face.engine.routes() {
             let body = Bytes::from(face.shown(route, agent, agent.public_card())?.to_string());
@@ -143,10 +148,10 @@ impl Face {
         version: Result<Version, Fault>,
     ) -> Result<Arrival, Box<Response>> {
         if self.setup.authenticator.schemes().is_empty()
-            && let Err(why) = origin::check(&parts, &self.setup.base_url)
+            && let Err(stranger) = check_sender(&parts.headers, &parts.uri, self.is_local)
         {
             body::hear_out(body.into_data_stream(), body::STRANGER).await;
-            return Err(Box::new(foreign(why)));
+            return Err(Box::new(strange(stranger)));
         }
         let principal = self.setup.authenticator.authenticate(&parts).await;
         let principal = match principal {
@@ -276,8 +281,10 @@ fn unauthenticated(refusal: &Unauthenticated) -> Response {
 }
 
 /// A page that a browser shows must not use what everybody on its machine may.
-fn foreign(why: &str) -> Response {
-    plain_refusal(StatusCode::FORBIDDEN, "PERMISSION_DENIED", "PERMISSION_DENIED", why)
+fn strange(stranger: StrangeSender) -> Response {
+    let status = StatusCode::FORBIDDEN;
+    let message = format!("{stranger}; add an authenticator, or configure the base URL");
+    plain_refusal(status, "PERMISSION_DENIED", "PERMISSION_DENIED", &message)
 }
 
 fn too_large(limit: usize) -> Response {

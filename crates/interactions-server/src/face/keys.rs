@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use interactions_transport::guard::check_sender;
 use tokio::sync::Mutex;
 use url::form_urlencoded;
 
@@ -43,6 +44,11 @@ impl fmt::Debug for Keys {
         f.write_str("Keys(..)")
     }
 }
+
+/// Marks requests that came over a socket of the server's own. Without keys it is one that only
+/// this machine can reach.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OnSocket;
 
 /// Whose interactions a request may reach.
 #[derive(Clone, Debug)]
@@ -143,6 +149,13 @@ pub(super) async fn authenticate(
     let tenant = if let Some(tenant) = &face.keys.trusted {
         tenant.clone()
     } else if face.keys.is_still_open().await {
+        let on_socket = request.extensions().get::<OnSocket>().is_some();
+        if let Err(stranger) = check_sender(request.headers(), request.uri(), on_socket) {
+            body::hear_out(request.into_body().into_data_stream(), body::STRANGER).await;
+            let message = format!("{stranger}; add [auth] keys to the configuration");
+            return Refusal::new(StatusCode::FORBIDDEN, "permission_denied", message)
+                .into_response();
+        }
         EVERYONE.to_owned()
     } else {
         let given = given_key(&request);
