@@ -5,6 +5,7 @@
 //! beginning in any process, so that the host keeps no log of its own.
 
 pub(crate) mod interactions;
+mod logged;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -13,6 +14,7 @@ use crate::fault::Fault;
 use crate::wire::{Artifact, Message, Metadata, TaskState};
 
 pub use interactions::{Detail, InteractionsExecutor};
+pub use logged::{Logged, Teller, Worker};
 
 /// Does the work of tasks.
 ///
@@ -108,6 +110,15 @@ pub struct Turn {
     pub number: usize,
     /// Whether it may have been begun before, by a host that did not live to keep the handle.
     pub again: bool,
+}
+
+impl Turn {
+    /// The texts of its messages, each on lines of its own.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let parts = self.messages.iter().flat_map(|message| &message.parts);
+        parts.filter_map(|part| part.as_text()).collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// Work that was begun.

@@ -7,14 +7,16 @@ mod face;
 mod feed;
 mod operations;
 mod push;
+mod turn;
 mod vault;
 mod wakes;
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
@@ -37,6 +39,9 @@ use vault::Vault;
 
 /// The largest body that a request may have, unless it is said otherwise.
 const BODY_LIMIT: usize = 32 * 1024 * 1024;
+
+/// How long callers have to hear the last words of a host that stops.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Describes a host of agents.
 ///
@@ -294,13 +299,17 @@ impl Host {
             }
         });
         let closing = self.face.engine.closing.clone();
-        let served = axum::serve(listener, self.router())
-            .with_graceful_shutdown(async move {
-                shutdown.await;
-                // Streams have no end of their own.
-                closing.cancel();
-            })
-            .await;
+        let stopping = closing.clone();
+        let served = axum::serve(listener, self.router()).with_graceful_shutdown(async move {
+            shutdown.await;
+            // Streams have no end of their own.
+            stopping.cancel();
+        });
+        let served = tokio::select! {
+            served = served.into_future() => served,
+            // Who does not read what it was sent is not waited for.
+            () = async { closing.cancelled().await; tokio::time::sleep(LAST_WORDS).await } => Ok(()),
+        };
         self.close().await;
         served.map_err(|error| HostError::new(error.to_string()))
     }

@@ -149,6 +149,15 @@ impl TaskRecord {
         !self.is_terminal() && !self.is_interrupted()
     }
 
+    /// How many ends there are to hear of: one of each turn, and that of the task if it was
+    /// stopped while it waited.
+    #[must_use]
+    pub(crate) fn places(&self) -> usize {
+        let last = self.turns.last().and_then(|turn| turn.outcome.as_ref());
+        let waited = last.is_some_and(|outcome| wire::is_interrupted(&outcome.state));
+        self.turns.len() + usize::from(waited && self.is_terminal())
+    }
+
     /// The works of a turn.
     #[must_use]
     pub fn works(&self, turn: usize) -> Vec<Work> {

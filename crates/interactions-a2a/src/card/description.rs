@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
+use crate::fault::{Fault, FaultKind};
 use crate::wire::{
     self, AgentCapabilities, AgentCard, AgentExtension, AgentInterface, AgentProvider, AgentSkill,
-    SecurityScheme,
+    Message, PartContent, SecurityScheme,
 };
 
 /// What an agent says of itself, as far as it is the agent's to say.
@@ -177,15 +178,37 @@ impl Card {
         each.map(|extension| (extension.uri.as_str(), extension.required == Some(true)))
     }
 
+    /// That it reads every part of a message. A part without a media type is what it looks like,
+    /// and an answer to a question comes as data whatever the agent reads otherwise.
+    pub(crate) fn check_reads(&self, message: &Message) -> Result<(), Fault> {
+        let skills = self.skills.iter().flat_map(|skill| skill.0.input_modes.iter().flatten());
+        let modes: Vec<&String> = self.input_modes.iter().chain(skills).collect();
+        for (index, part) in message.parts.iter().enumerate() {
+            let named = part.media_type.as_deref().unwrap_or_default();
+            let bare = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            let is_answer =
+                message.task_id.is_some() && matches!(part.content, PartContent::Data(_));
+            let is_text =
+                bare.starts_with("text/") && modes.iter().any(|mode| mode.starts_with("text"));
+            if bare.is_empty() || is_answer || is_text || modes.iter().any(|mode| fits(mode, &bare))
+            {
+                continue;
+            }
+            let shown: String = bare.chars().take(100).collect();
+            let read: Vec<&str> = modes.iter().map(|mode| mode.as_str()).collect();
+            return Err(Fault::new(
+                FaultKind::ContentTypeNotSupported,
+                format!(
+                    "`message.parts[{index}]`: the agent does not read `{shown}`; it reads {}",
+                    read.join(", ")
+                ),
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether it writes something that a caller reads who accepts only these.
     pub(crate) fn writes(&self, accepted: &[String]) -> bool {
-        let fits = |one: &str, other: &str| match (one.split_once('/'), other.split_once('/')) {
-            (Some((a, x)), Some((b, y))) => {
-                (a == b || a == "*" || b == "*") && (x == y || x == "*" || y == "*")
-            }
-            // Some callers say `text` for `text/plain`.
-            _ => one == other || one.split('/').next() == other.split('/').next(),
-        };
         accepted.is_empty()
             || accepted.iter().any(|want| self.output_modes.iter().any(|mode| fits(mode, want)))
     }
@@ -229,9 +252,32 @@ impl Card {
     }
 }
 
+/// Whether two media types have something in common.
+fn fits(one: &str, other: &str) -> bool {
+    match (one.split_once('/'), other.split_once('/')) {
+        (Some((a, x)), Some((b, y))) => {
+            (a == b || a == "*" || b == "*") && (x == y || x == "*" || y == "*")
+        }
+        // Some callers say `text` for `text/plain`.
+        _ => one == other || one.split('/').next() == other.split('/').next(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{Part, Role};
+
+    #[test]
+    fn parts_are_compared_with_what_the_agent_reads() {
+        let card = Card::new("a", "b").input_modes(["text/plain", "image/*"]);
+        let reads = |part: Part| card.check_reads(&Message::new(Role::User, vec![part])).is_ok();
+        assert!(reads(Part::text("x")) && reads(Part::data(serde_json::json!({}))));
+        assert!(reads(Part::text("x").with_media_type("text/markdown; charset=utf-8")));
+        assert!(reads(Part::raw(vec![1]).with_media_type("image/PNG")));
+        assert!(!reads(Part::text("x").with_media_type("application/x-unknown")));
+        assert!(!reads(Part::data(serde_json::json!({})).with_media_type("application/json")));
+    }
 
     #[test]
     fn accepted_modes_are_compared_with_stars() {

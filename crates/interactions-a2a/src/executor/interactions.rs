@@ -10,10 +10,10 @@ pub(crate) mod output;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use interactions_client::{Client, Error, EventStream};
+use interactions_client::{Client, Error, ErrorKind, EventStream};
 use interactions_types::{
     CreateInteraction, EnvironmentChoice, FunctionCall, Input, Interaction, InteractionId,
-    OneOrMany, ResponseFormat, Step, Target,
+    OneOrMany, ResponseFormat, Status, Step, Target,
 };
 
 use super::{Begun, Executor, Lost, Reception, Turn, Update, Work};
@@ -119,15 +119,38 @@ impl InteractionsExecutor {
         self.client.get(InteractionId::from(id)).await
     }
 
+    /// The work that a turn goes on from, as far as it is still there.
+    async fn before(&self, turn: &Turn) -> Result<Option<Interaction>, Fault> {
+        let Some(id) = &turn.previous else { return Ok(None) };
+        let error = match self.client.get(InteractionId::from(id.as_str())).include_input().await {
+            Ok(before) => return Ok(Some(before)),
+            Err(error) => error,
+        };
+        match error.status() {
+            Some(404 | 410) if turn.answers || turn.continues => {
+                let why = "what the task was at is not kept any more: begin another one";
+                Err(Fault::unsupported(why))
+            }
+            // Endpoints keep things for a time. The conversation begins anew then, not never.
+            Some(404 | 410) => {
+                tracing::warn!(task = %turn.task_id, "the conversation so far is not kept any more");
+                Ok(None)
+            }
+            _ => Err(unavailable(&error)),
+        }
+    }
+
     /// The request of a turn, or what is missing for it.
     async fn request(&self, turn: &Turn) -> Result<Result<CreateInteraction, Box<Message>>, Fault> {
         let mut request = self.request.clone();
-        let before = match &turn.previous {
-            Some(id) => Some(self.read(id).await.map_err(|error| unavailable(&error))?),
-            None => None,
-        };
+        let before = self.before(turn).await?;
+        // Nothing goes on from what has failed. What was said to it is said again.
+        let failed = before.as_ref().filter(|before| before.status == Status::Failed);
         if let Some(before) = &before {
-            request.previous_interaction_id = Some(before.id.clone());
+            request.previous_interaction_id = match failed {
+                Some(failed) => failed.previous_interaction_id.clone(),
+                None => Some(before.id.clone()),
+            };
             if let Some(environment) = &before.environment_id {
                 request.environment = Some(EnvironmentChoice::from(environment.as_str()));
             }
@@ -140,7 +163,10 @@ impl InteractionsExecutor {
             Some(before) if turn.answers => before.pending_calls().into_iter().cloned().collect(),
             _ => Vec::new(),
         };
-        let input: Input = if calls.is_empty() {
+        let input: Input = if let Some(failed) = failed {
+            let new = user_input(&turn.messages)?.into_steps();
+            [&failed.steps[..input_length(failed)], &new].concat().into()
+        } else if calls.is_empty() {
             user_input(&turn.messages)?
         } else {
             match answers(&calls, &turn.messages) {
@@ -172,7 +198,10 @@ impl InteractionsExecutor {
     /// The interaction that an earlier try has begun for this turn, where the endpoint can say.
     async fn begun_before(&self, label: &str) -> Option<String> {
         let page = self.client.list().label(LABEL, label).page_size(1).await.ok()?;
-        page.ids().first().map(ToString::to_string)
+        let found = self.read(page.ids().first()?.as_str()).await.ok()?;
+        // An endpoint that knows no labels lists what is anybody's.
+        let is_own = found.labels.as_ref()?.get(LABEL).is_some_and(|own| own == label);
+        is_own.then(|| found.id.to_string())
     }
 }
 
@@ -208,17 +237,27 @@ impl Executor for InteractionsExecutor {
         let (executor, work) = (self.clone(), work.clone());
         stream::once(async move { executor.updates(work).await })
             .try_flatten()
-            .scan(false, |ended, update| {
+            .scan(false, |ended, told| {
                 if *ended {
                     return std::future::ready(None);
                 }
-                *ended = update.as_ref().map_or(true, Update::ends);
-                std::future::ready(Some(update))
+                *ended = told.as_ref().map_or(true, |told| told.update.ends());
+                std::future::ready(Some(told))
             })
             .enumerate()
-            // What fails is told however early it comes.
-            .filter(move |(index, update)| std::future::ready(*index >= after || update.is_err()))
-            .map(|(_, update)| update)
+            .filter(move |(index, told)| {
+                let is_wanted = match told {
+                    // Told as a whole it is fewer updates, in which nobody has a place.
+                    Ok(Told { update, whole: true }) => {
+                        update.ends() || matches!(update, Update::Artifact { .. })
+                    }
+                    Ok(Told { whole: false, .. }) => false,
+                    // What fails is told however early it comes.
+                    Err(_) => true,
+                };
+                std::future::ready(*index >= after || is_wanted)
+            })
+            .map(|(_, told)| told.map(|told| told.update))
             .boxed()
     }
 
@@ -244,9 +283,22 @@ impl Executor for InteractionsExecutor {
     }
 }
 
+/// An update, and whether it is of work that is only there as a whole.
+struct Told {
+    update: Update,
+    whole: bool,
+}
+
+type AllTold = BoxStream<'static, Result<Told, Lost>>;
+
+/// These updates and nothing else.
+fn told(updates: Vec<Update>, whole: bool) -> AllTold {
+    stream::iter(updates.into_iter().map(move |update| Ok(Told { update, whole }))).boxed()
+}
+
 impl InteractionsExecutor {
     /// All updates of a work, from its first event on.
-    async fn updates(self, work: Work) -> Result<BoxStream<'static, Result<Update, Lost>>, Lost> {
+    async fn updates(self, work: Work) -> Result<AllTold, Lost> {
         let id = InteractionId::from(work.handle.as_str());
         let teller = Teller::new(&work, self.telling);
         let events = match self.client.get(id).stream().await {
@@ -268,53 +320,61 @@ impl InteractionsExecutor {
             }
             let event = match state.events.next().await {
                 Some(Ok(event)) => event,
-                // Some endpoints do not stream what has ended; then it is there as a whole.
-                Some(Err(error)) if !state.heard => {
-                    let fresh = Teller::new(&state.work, state.executor.telling);
+                Some(Err(error)) => {
                     let executor = state.executor.clone();
-                    let rest = executor.retold(&state.work, fresh, &error).await?;
+                    let reported = error.kind() == ErrorKind::Api && error.status().is_none();
+                    let rest = if state.heard && reported {
+                        let ended = executor.ended(&state.work, &error).await?;
+                        told(state.teller.stop(&without_input(ended)), false)
+                    } else {
+                        let fresh = Teller::new(&state.work, state.executor.telling);
+                        executor.retold(&state.work, fresh, &error).await?
+                    };
                     state.ended = true;
                     return Ok(Some((rest, state)));
                 }
-                Some(Err(error)) => return Err(lost(&error)),
                 None => return Ok(None),
             };
             state.heard = true;
             let whole = || state.events.interaction().unwrap_or_default();
             let updates = state.teller.hear(&event, &whole);
             state.ended = updates.iter().any(Update::ends);
-            Ok(Some((stream::iter(updates.into_iter().map(Ok)).boxed(), state)))
+            Ok(Some((told(updates, false), state)))
         });
         Ok(updates.try_flatten().boxed())
     }
 
-    async fn retold(
-        self,
-        work: &Work,
-        mut teller: Teller,
-        error: &Error,
-    ) -> Result<BoxStream<'static, Result<Update, Lost>>, Lost> {
+    /// Some endpoints do not stream what has ended; then it is there as a whole.
+    async fn retold(self, work: &Work, mut teller: Teller, error: &Error) -> Result<AllTold, Lost> {
         if error.status() != Some(404) && error.code() != Some("not_found") {
             return Err(lost(error));
         }
+        let ended = self.ended(work, error).await?;
+        Ok(told(teller.retell(&without_input(ended)), true))
+    }
+
+    /// The interaction, which has ended though its stream did not say so but broke off.
+    async fn ended(&self, work: &Work, error: &Error) -> Result<Interaction, Lost> {
         let interaction = self.read(&work.handle).await.map_err(|error| lost(&error))?;
-        if interaction.status.is_running() {
-            return Err(Lost::Unreachable("the endpoint does not stream it yet".to_owned()));
+        match interaction.status.is_running() {
+            true => Err(Lost::Unreachable(format!("its stream broke off: {error}"))),
+            false => Ok(interaction),
         }
-        let updates = teller.retell(&without_input(interaction));
-        Ok(stream::iter(updates.into_iter().map(Ok)).boxed())
     }
 }
 
 /// The steps of the work itself: what was said to it comes first in a stored interaction, but in
 /// no stream, so that steps would be numbered differently.
 pub(crate) fn without_input(mut interaction: Interaction) -> Interaction {
-    let begin = interaction
-        .steps
-        .iter()
-        .position(|step| !matches!(step, Step::UserInput(_) | Step::FunctionResult(_)));
-    interaction.steps.drain(..begin.unwrap_or(interaction.steps.len()));
+    interaction.steps.drain(..input_length(&interaction));
     interaction
+}
+
+/// How many of the first steps are what was said.
+fn input_length(interaction: &Interaction) -> usize {
+    let steps = &interaction.steps;
+    let is_work = |step: &Step| !matches!(step, Step::UserInput(_) | Step::FunctionResult(_));
+    steps.iter().position(is_work).unwrap_or(steps.len())
 }
 
 fn lost(error: &Error) -> Lost {

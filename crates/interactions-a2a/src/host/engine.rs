@@ -5,21 +5,23 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::agent::HostedAgent;
 use super::push::Pushes;
+use super::turn::{Ending, refusal, turn, word};
 use super::wakes::Wakes;
-use crate::executor::{Begun, Lost, Turn, Update, Work};
+use crate::executor::{Begun, Lost, Turn, Work};
 use crate::fault::{Fault, FaultKind};
 use crate::index::{Claim, Index, IndexError};
 use crate::task::{Scope, StatusRecord, TaskRecord};
-use crate::wire::{Message, Part, Role, TaskState};
+use crate::wire::{Part, TaskState};
 
 /// How often work is begun that the agent cannot take at the moment.
 const TRIES: u32 = 5;
@@ -119,9 +121,12 @@ impl Engine {
         self.tracker.spawn(async move {
             let mut again = again;
             loop {
+                let run = AssertUnwindSafe(engine.run(&scope, &id, again)).catch_unwind();
                 tokio::select! {
                     () = engine.closing.cancelled() => return,
-                    () = engine.run(&scope, &id, again) => {}
+                    run = run => if run.is_err() {
+                        engine.panicked(&scope, &id).await;
+                    }
                 }
                 again = false;
                 let mut runners = engine.runners();
@@ -134,6 +139,14 @@ impl Engine {
         });
     }
 
+    /// Ends a task whose executor has panicked; nobody else would.
+    async fn panicked(&self, scope: &Scope, id: &str) {
+        tracing::error!(task = id, "an executor has panicked");
+        if let Ok(task) = self.task(scope, id).await {
+            self.fail(&task, "The agent failed.").await;
+        }
+    }
+
     fn runners(&self) -> std::sync::MutexGuard<'_, HashMap<String, bool>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,8 +154,15 @@ impl Engine {
     /// Runs a task's last turn to its end, when it is its turn in the conversation.
     async fn run(self: &Arc<Self>, scope: &Scope, id: &str, again: bool) {
         let (task, head) = match self.claimed(scope, id).await {
-            Some(claimed) => claimed,
-            None => return,
+            Claim::Yes { task, head } => (*task, head),
+            Claim::Wait => return,
+            Claim::No => {
+                // It was stopped before its turn came, for which others may wait.
+                if let Ok(task) = self.task(scope, id).await {
+                    self.start_next(scope, &task.context_id).await;
+                }
+                return;
+            }
         };
         let context_id = task.context_id.clone();
         self.wakes.wake(id);
@@ -154,8 +174,12 @@ impl Engine {
             }
         }
         self.wakes.wake(id);
-        // Whoever waits longest in the conversation is next.
-        match self.index.waiting(scope, &context_id).await {
+        self.start_next(scope, &context_id).await;
+    }
+
+    /// Whoever waits longest in a conversation is next.
+    async fn start_next(self: &Arc<Self>, scope: &Scope, context_id: &str) {
+        match self.index.waiting(scope, context_id).await {
             Ok(waiting) => {
                 if let Some(next) = waiting.into_iter().next() {
                     self.start(scope.clone(), next, false);
@@ -165,12 +189,11 @@ impl Engine {
         }
     }
 
-    async fn claimed(&self, scope: &Scope, id: &str) -> Option<(TaskRecord, Option<String>)> {
+    async fn claimed(&self, scope: &Scope, id: &str) -> Claim {
         let mut pause = Pause::new();
         loop {
             match self.index.claim(scope, id).await {
-                Ok(Claim::Yes { task, head }) => return Some((*task, head)),
-                Ok(Claim::Wait | Claim::No) => return None,
+                Ok(claim) => return claim,
                 Err(error) => tracing::error!(%error, task = id, "a task cannot be claimed"),
             }
             pause.wait().await;
@@ -187,6 +210,10 @@ impl Engine {
     ) {
         let place = task.turns.len() - 1;
         let mut continues = false;
+        if task.cancelling {
+            // Whoever was to be told of it may not have been.
+            self.stop_work(agent, &task).await;
+        }
         loop {
             if task.turns[place].outcome.is_some() {
                 return;
@@ -197,7 +224,7 @@ impl Engine {
                     return;
                 }
                 let turn = turn(&task, head.as_deref(), continues, again);
-                match self.begin(agent, &task, &turn).await {
+                match self.begin(agent, &task, turn).await {
                     Some(begun) => task = begun,
                     None => return,
                 }
@@ -223,12 +250,12 @@ impl Engine {
         &self,
         agent: &HostedAgent,
         task: &TaskRecord,
-        turn: &Turn,
+        mut turn: Turn,
     ) -> Option<TaskRecord> {
         let mut pause = Pause::new();
         let mut tries = 1;
         loop {
-            let fault = match agent.executor.begin(turn).await {
+            let fault = match agent.executor.begin(&turn).await {
                 Ok(Begun::Work(handle)) => return self.keep(agent, task, handle).await,
                 Ok(Begun::Asks(question)) => {
                     let asks = StatusRecord::new(TaskState::InputRequired, Some(*question));
@@ -239,15 +266,18 @@ impl Engine {
             };
             if fault.kind() == FaultKind::Internal && tries < TRIES {
                 tries += 1;
+                // It may have come to the agent, and only the answer been lost.
+                turn.again = true;
                 pause.wait().await;
                 continue;
             }
-            self.settle(task, refusal(task, turn, &fault)).await;
+            self.settle(task, refusal(task, &turn, &fault)).await;
             return None;
         }
     }
 
-    /// Notes a handle. Somebody may have asked to stop the task meanwhile; then it is stopped.
+    /// Notes a handle. Somebody may have asked to stop the task meanwhile; then it is stopped. So
+    /// is the work if another process was faster, whose work then counts.
     async fn keep(
         &self,
         agent: &HostedAgent,
@@ -255,41 +285,53 @@ impl Engine {
         handle: String,
     ) -> Option<TaskRecord> {
         let place = task.turns.len() - 1;
+        let before = task.turns[place].handles.len();
         let kept = self
             .change(&task.scope, &task.id, |task| {
-                task.turns[place].handles.push(handle.clone());
-                true
+                let handles = &mut task.turns[place].handles;
+                let is_first = handles.len() == before;
+                if is_first {
+                    handles.push(handle.clone());
+                }
+                is_first
             })
             .await?;
         self.wakes.wake(&kept.id);
-        if kept.cancelling
-            && let Some(work) = kept.works(place).pop()
-            && let Err(fault) = agent.executor.cancel(&work).await
-        {
-            tracing::warn!(%fault, task = %kept.id, "work that was to be stopped goes on");
+        if !kept.turns[place].handles.contains(&handle) {
+            let mut stray = kept.clone();
+            stray.turns[place].handles.push(handle);
+            self.stop_work(agent, &stray).await;
+        }
+        if kept.cancelling {
+            self.stop_work(agent, &kept).await;
         }
         Some(kept)
+    }
+
+    /// Stops the last work of a task, if it has any.
+    async fn stop_work(&self, agent: &HostedAgent, task: &TaskRecord) {
+        let last = task.works(task.turns.len() - 1).pop();
+        if let Some(work) = last
+            && let Err(fault) = agent.executor.cancel(&work).await
+        {
+            tracing::warn!(%fault, task = %task.id, "work that was to be stopped goes on");
+        }
     }
 
     async fn follow(&self, agent: &HostedAgent, work: &Work) -> Ending {
         let mut heard = 0;
         let mut pause = Pause::new();
-        let mut silent_since = tokio::time::Instant::now();
+        let mut lost_since = None;
         loop {
             let mut updates = agent.executor.follow(work, heard);
             let lost = loop {
                 match updates.next().await {
-                    Some(Ok(Update::Cut)) => return Ending::Cut,
-                    Some(Ok(Update::Status { state, message, metadata }))
-                        if Update::status(state.clone()).ends() =>
-                    {
-                        let mut status = StatusRecord::new(state, message);
-                        status.metadata = metadata;
-                        return Ending::Status(Box::new(status));
-                    }
-                    Some(Ok(_)) => {
+                    Some(Ok(update)) => {
+                        if let Some(ending) = Ending::of(update) {
+                            return ending;
+                        }
                         heard += 1;
-                        silent_since = tokio::time::Instant::now();
+                        lost_since = None;
                         pause = Pause::new();
                     }
                     Some(Err(lost)) => break lost,
@@ -303,8 +345,24 @@ impl Engine {
                 }
                 Lost::Unreachable(why) => {
                     tracing::warn!(task = %work.task_id, why, "the work of a task is out of reach");
-                    if silent_since.elapsed() > OUT_OF_REACH {
-                        return Ending::Lost("The agent was out of reach for too long.");
+                    // A stream that breaks off says nothing about the work itself.
+                    match agent.executor.look(work).await {
+                        Ok(mut told) => {
+                            lost_since = None;
+                            if let Some(ending) = told.pop().and_then(Ending::of) {
+                                return ending;
+                            }
+                        }
+                        Err(Lost::Gone(why)) => {
+                            tracing::error!(task = %work.task_id, why, "the work of a task is gone");
+                            return Ending::Lost("The work on this task is not there any more.");
+                        }
+                        Err(Lost::Unreachable(_)) => {
+                            let since = *lost_since.get_or_insert_with(tokio::time::Instant::now);
+                            if since.elapsed() > OUT_OF_REACH {
+                                return Ending::Lost("The agent was out of reach for too long.");
+                            }
+                        }
                     }
                 }
             }
@@ -326,8 +384,13 @@ impl Engine {
                 if turn.outcome.is_some() || task.status.state.is_terminal() {
                     return false;
                 }
+                // Nobody is to answer a question of a task that was to be stopped.
+                let status = match task.cancelling && crate::wire::is_interrupted(&status.state) {
+                    true => StatusRecord::new(TaskState::Canceled, None),
+                    false => status.clone(),
+                };
                 turn.outcome = Some(status.clone());
-                task.status = status.clone();
+                task.status = status;
                 task.cancelling = false;
                 true
             })
@@ -367,8 +430,17 @@ impl Engine {
         }
     }
 
-    /// Stops a task, whatever it is at.
-    pub(crate) async fn cancel(&self, scope: &Scope, id: &str) -> Result<TaskRecord, Fault> {
+    /// Stops a task, whatever it is at, and whether or not the caller waits for it.
+    pub(crate) async fn cancel(
+        self: &Arc<Self>,
+        scope: &Scope,
+        id: &str,
+    ) -> Result<TaskRecord, Fault> {
+        let (engine, scope, id) = (Arc::clone(self), scope.clone(), id.to_owned());
+        self.detached(async move { engine.cancelled(&scope, &id).await }).await
+    }
+
+    async fn cancelled(self: &Arc<Self>, scope: &Scope, id: &str) -> Result<TaskRecord, Fault> {
         let task = self.task(scope, id).await?;
         if task.status.state == TaskState::Canceled {
             return Ok(task);
@@ -387,8 +459,9 @@ impl Engine {
                     task.cancelling = true;
                 } else {
                     let canceled = StatusRecord::new(TaskState::Canceled, None);
+                    // A turn that has ended keeps its end: who has heard that is to hear this too.
                     if let Some(turn) = task.turns.last_mut() {
-                        turn.outcome = Some(canceled.clone());
+                        turn.outcome.get_or_insert_with(|| canceled.clone());
                     }
                     task.status = canceled;
                 }
@@ -398,6 +471,8 @@ impl Engine {
             .ok_or_else(|| Fault::task_not_found(id))?;
         self.wakes.wake(id);
         if changed.is_terminal() {
+            self.push_for(scope, id).await;
+            self.start_next(scope, &changed.context_id).await;
             return Ok(changed);
         }
         let place = changed.turns.len() - 1;
@@ -419,7 +494,16 @@ impl Engine {
         task.ok_or_else(|| Fault::task_not_found(id))
     }
 
-    /// Waits until a task is as wanted.
+    /// Does something to its end, even when the caller goes away in the middle of it.
+    pub(super) async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let done = self.tracker.spawn(work).await;
+        done.unwrap_or_else(|_| Err(Fault::internal("the host could not do this")))
+    }
+
+    /// Waits until a task is as wanted, or the host stops; then the task is as it is.
     pub(crate) async fn wait(
         &self,
         scope: &Scope,
@@ -429,66 +513,14 @@ impl Engine {
         let mut waking = self.wakes.listen(id);
         loop {
             let task = self.task(scope, id).await?;
-            if wanted(&task) {
+            if wanted(&task) || self.closing.is_cancelled() {
                 return Ok(task);
             }
-            waking.changed().await;
+            tokio::select! {
+                () = waking.changed() => {}
+                () = self.closing.cancelled() => {}
+            }
         }
-    }
-}
-
-enum Ending {
-    Cut,
-    Status(Box<StatusRecord>),
-    Lost(&'static str),
-}
-
-/// What the executor is asked for a task's last turn.
-fn turn(task: &TaskRecord, head: Option<&str>, continues: bool, again: bool) -> Turn {
-    let last = task.turns.len() - 1;
-    // Turns without work have messages that nobody has worked on yet.
-    let first = task.turns[..last]
-        .iter()
-        .rposition(|turn| !turn.handles.is_empty())
-        .map_or(0, |worked| worked + 1);
-    let own = task.last_handle();
-    Turn {
-        caller: task.scope.owner.clone(),
-        task_id: task.id.clone(),
-        context_id: task.context_id.clone(),
-        messages: task.turns[first..].iter().map(|turn| turn.message.clone()).collect(),
-        accepted_output_modes: task.turns[last].accepted_output_modes.clone(),
-        previous: own.or(head).map(str::to_owned),
-        answers: own.is_some() && !continues,
-        continues,
-        number: task.turns.iter().map(|turn| turn.handles.len()).sum(),
-        again,
-    }
-}
-
-/// How a turn ends that the executor does not take.
-fn refusal(task: &TaskRecord, turn: &Turn, fault: &Fault) -> StatusRecord {
-    let by_caller = fault.kind() != FaultKind::Internal;
-    let said = Part::text(fault.message());
-    if by_caller && turn.answers {
-        // The question stands, so the caller may try another answer.
-        let asked = task.turns.iter().rev().skip(1).find_map(|turn| turn.outcome.as_ref());
-        let parts = asked.and_then(|asked| asked.message.as_ref()).map(|asked| &asked.parts[..]);
-        let parts = std::iter::once(said).chain(parts.unwrap_or_default().iter().cloned());
-        let message = word(task, parts.collect());
-        return StatusRecord::new(TaskState::InputRequired, Some(message));
-    }
-    let state = if by_caller { TaskState::Rejected } else { TaskState::Failed };
-    StatusRecord::new(state, Some(word(task, vec![said])))
-}
-
-/// Something that the host says about a task.
-fn word(task: &TaskRecord, parts: Vec<Part>) -> Message {
-    Message {
-        message_id: format!("{}-{}-host", task.id, task.turns.len()),
-        context_id: Some(task.context_id.clone()),
-        task_id: Some(task.id.clone()),
-        ..Message::new(Role::Agent, parts)
     }
 }
 

@@ -5,6 +5,7 @@ mod decode;
 mod jsonrpc;
 mod legacy;
 mod negotiation;
+mod origin;
 mod rest;
 mod route;
 mod sse;
@@ -141,6 +142,12 @@ impl Face {
         tenant: Option<String>,
         version: Result<Version, Fault>,
     ) -> Result<Arrival, Box<Response>> {
+        if self.setup.authenticator.schemes().is_empty()
+            && let Err(why) = origin::check(&parts, &self.setup.base_url)
+        {
+            body::hear_out(body.into_data_stream(), body::STRANGER).await;
+            return Err(Box::new(foreign(why)));
+        }
         let principal = self.setup.authenticator.authenticate(&parts).await;
         let principal = match principal {
             Ok(principal) => principal,
@@ -266,6 +273,11 @@ fn unauthenticated(refusal: &Unauthenticated) -> Response {
         set(&mut response, WWW_AUTHENTICATE, challenge);
     }
     response
+}
+
+/// A page that a browser shows must not use what everybody on its machine may.
+fn foreign(why: &str) -> Response {
+    plain_refusal(StatusCode::FORBIDDEN, "PERMISSION_DENIED", "PERMISSION_DENIED", why)
 }
 
 fn too_large(limit: usize) -> Response {

@@ -106,7 +106,10 @@ impl Feed {
                 // The turn before has ended, and no other has begun.
                 if task.is_terminal() {
                     // It ended while it waited, without another turn.
-                    return self.end(&task, &task.status).await;
+                    return match self.at.ended {
+                        true => Ok(()),
+                        false => self.end(&task, &task.status).await,
+                    };
                 }
                 if self.closes_at(&task.status.state) {
                     return Ok(());
@@ -120,9 +123,9 @@ impl Feed {
             let task = self.task().await?;
             let outcome = task.turns[self.at.turn].outcome.as_ref();
             let state = outcome.map(|outcome| outcome.state.clone());
-            let is_last = self.at.turn + 1 == task.turns.len();
-            if is_last && (task.is_terminal() || state.is_some_and(|state| self.closes_at(&state)))
-            {
+            let is_last = self.at.turn + 1 == task.places();
+            let stops = !task.is_terminal() && state.is_some_and(|state| self.closes_at(&state));
+            if is_last && (task.is_terminal() || stops) {
                 return Ok(());
             }
             self.at = Position { turn: self.at.turn + 1, updates: 0, ended: false };

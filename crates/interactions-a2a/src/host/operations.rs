@@ -12,7 +12,7 @@ use super::auth::Principal;
 use super::engine::{Engine, broken};
 use super::feed::{Told, Until};
 use crate::check::{check, history_length};
-use crate::executor::{Lost, Reception};
+use crate::executor::{Lost, Reception, Update};
 use crate::fault::{Fault, FaultKind};
 use crate::index::{Inserted, Position, Query};
 use crate::task::{Scope, TaskRecord, TurnRecord};
@@ -122,10 +122,10 @@ impl Engine {
             return Err(Fault::unsupported("the task has ended: read it with GetTask"));
         }
         let ended = task.turns[last].outcome.is_some();
-        let at = after.filter(|at| at.turn <= last);
+        let at = after.filter(|at| at.turn < task.places());
         let at = at.unwrap_or(Position { turn: last, updates: 0, ended });
         // Who knows that the task waits wants to hear how it goes on.
-        let until = match at.turn == last && at.ended {
+        let until = match at.turn >= last && at.ended {
             true => Until::End,
             false => Until::Interruption,
         };
@@ -182,7 +182,7 @@ impl Engine {
 
     /// `CancelTask`.
     pub(crate) async fn cancel_task(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         request: CancelTaskRequest,
     ) -> Result<Task, Fault> {
@@ -245,7 +245,19 @@ impl Engine {
     }
 
     /// Makes a task of a message, or a turn of one, and has it run.
+    ///
+    /// What is begun here is brought to its end even if the caller is gone by then: a task that is
+    /// kept has to be run.
     async fn accept(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: SendMessageRequest,
+    ) -> Result<Accepted, Fault> {
+        let (engine, caller) = (Arc::clone(self), caller.clone());
+        self.detached(async move { engine.accepted(&caller, request).await }).await
+    }
+
+    async fn accepted(
         self: &Arc<Self>,
         caller: &Caller,
         request: SendMessageRequest,
@@ -253,6 +265,7 @@ impl Engine {
         let SendMessageRequest { message, configuration, metadata, .. } = request;
         let (scope, agent) = self.agent(caller)?;
         check(&message)?;
+        agent.card.check_reads(&message)?;
         let modes = modes(configuration.as_ref());
         if !agent.card.writes(&modes) {
             let message = "the agent writes nothing of what `acceptedOutputModes` has";
@@ -264,7 +277,12 @@ impl Engine {
         }
         let given = |id: &Option<String>| id.clone().filter(|id| !id.is_empty());
         let task = match given(&message.task_id) {
-            Some(id) => self.resume(&scope, &id, message, modes).await?,
+            Some(id) => {
+                if let Some(push) = &push {
+                    self.check_room(&scope, &id, push).await?;
+                }
+                self.resume(&scope, &id, message, modes).await?
+            }
             None => {
                 let owner = &scope.owner;
                 if let Reception::Message(answer) = agent.executor.receive(owner, &message).await? {
@@ -283,14 +301,22 @@ impl Engine {
                 task.repeatable = self.repeats;
                 match self.index.insert(&task).await.map_err(|error| broken(&error))? {
                     Inserted::New => task,
-                    Inserted::Known(task) => return Ok(Accepted::Task(scope, task)),
+                    Inserted::Known(task) => {
+                        if task.is_unfinished() {
+                            self.start(scope.clone(), task.id.clone(), true);
+                        }
+                        return Ok(Accepted::Task(scope, task));
+                    }
                 }
             }
         };
-        if let Some(push) = &push {
-            self.add_push(&task, push, caller.tenant.as_deref()).await?;
-        }
+        let pushed = match &push {
+            Some(push) => self.add_push(&task, push, caller.tenant.as_deref()).await.map(drop),
+            None => Ok(()),
+        };
+        // The task is there, whatever became of the notifications.
         self.start(scope.clone(), task.id.clone(), false);
+        pushed?;
         Ok(Accepted::Task(scope, Box::new(task)))
     }
 
@@ -357,9 +383,12 @@ impl Engine {
         until: Until,
     ) -> Result<Events, Fault> {
         let mut past = task.clone();
-        past.turns.truncate(at.turn + 1);
-        let turn = &mut past.turns[at.turn];
+        let place = at.turn.min(past.turns.len() - 1);
+        past.turns.truncate(place + 1);
+        let turn = &mut past.turns[place];
         match (&turn.outcome, at.ended) {
+            // Behind the last turn there is only the end of the task itself.
+            _ if at.turn > place => {}
             (Some(outcome), true) => past.status = outcome.clone(),
             _ => {
                 let state = match turn.handles.is_empty() {
@@ -406,7 +435,7 @@ impl Engine {
             messages.push(turn.message.clone());
             // The last one is the status itself.
             let said = turn.outcome.as_ref().and_then(|outcome| outcome.message.clone());
-            messages.extend(said.filter(|_| index + 1 < task.turns.len()));
+            messages.extend(said.filter(|_| index + 1 < task.places()));
         }
         if let Some(length) = history {
             messages.drain(..messages.len().saturating_sub(length));
@@ -444,7 +473,9 @@ impl Engine {
                 };
                 match updates {
                     Ok(updates) => {
-                        left = left.saturating_sub(updates.len());
+                        // Where work was cut is no event.
+                        let heard = updates.iter().filter(|one| **one != Update::Cut).count();
+                        left = left.saturating_sub(heard);
                         reduce(&mut artifacts, updates);
                     }
                     // It was kept for as long as the endpoint keeps things.

@@ -2,7 +2,8 @@
 //!
 //! There is no outbox: a configuration knows how far it was served, and the rest is derived anew.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use interactions_transport::guard::Guard;
 use interactions_transport::{Body, SharedTransport, Timeouts, Transport, TransportErrorKind};
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Engine, broken};
+use super::engine::{Engine, Pause, broken};
 use super::feed::{Told, Until};
 use super::vault::Vault;
 use crate::fault::{Fault, FaultKind};
@@ -46,8 +47,9 @@ pub(super) struct Pushes {
     egress: SharedTransport,
     vault: Vault,
     offered: bool,
-    /// The configurations that are being served, by task and id.
-    serving: Mutex<HashSet<(String, String)>>,
+    /// The configurations that are being served, by task and id, and whether there is more to
+    /// serve than was known when that began.
+    serving: Mutex<HashMap<(String, String), bool>>,
 }
 
 impl fmt::Debug for Pushes {
@@ -137,42 +139,12 @@ impl Pushes {
         }
     }
 
-    fn serving(&self) -> std::sync::MutexGuard<'_, HashSet<(String, String)>> {
+    fn serving(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), bool>> {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends one event, as often as it takes, or as it makes sense.
-    async fn deliver(&self, push: &PushRecord, event: &StreamResponse) {
-        let Some(secrets) = self.open(push) else {
-            tracing::error!(task = %push.task_id, "the credentials of a push configuration cannot be opened with this host's key");
-            return;
-        };
-        let Ok(body) = serde_json::to_string(event) else { return };
-        let mut waits = WAITS.into_iter();
-        loop {
-            let refused = match self.send(push, &secrets, body.clone()).await {
-                Ok(()) => return,
-                Err(refused) => refused,
-            };
-            match waits.next().filter(|_| refused.may_pass()) {
-                Some(wait) => {
-                    tracing::info!(task = %push.task_id, ?refused, ?wait, "a push notification is sent again");
-                    tokio::time::sleep(wait).await;
-                }
-                None => {
-                    tracing::warn!(task = %push.task_id, ?refused, "a push notification is given up");
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn send(
-        &self,
-        push: &PushRecord,
-        secrets: &Secrets,
-        body: String,
-    ) -> Result<(), Refused> {
+    async fn send(&self, push: &PushRecord, body: String) -> Result<(), Refused> {
+        let secrets = self.open(push).ok_or(Refused::Sealed)?;
         let mut request = http::Request::post(&push.url)
             .header(CONTENT_TYPE, wire::MEDIA_TYPE)
             .header(USER_AGENT, concat!("interactions-a2a/", env!("CARGO_PKG_VERSION")))
@@ -210,6 +182,8 @@ impl Pushes {
 enum Refused {
     /// It must not be sent to.
     Address,
+    /// Its credentials cannot be opened with this host's key.
+    Sealed,
     Unreachable,
     Status(StatusCode),
 }
@@ -217,7 +191,7 @@ enum Refused {
 impl Refused {
     fn may_pass(&self) -> bool {
         match self {
-            Self::Address => false,
+            Self::Address | Self::Sealed => false,
             Self::Unreachable => true,
             Self::Status(status) => {
                 status.is_server_error()
@@ -260,15 +234,27 @@ impl Engine {
         let ended = task.turns[last].outcome.is_some();
         let position = Position { turn: last, updates: 0, ended };
         let push = self.pushes.record(task, config, position)?;
-        let known = self.index.pushes(&task.scope, &task.id).await.map_err(|e| broken(&e))?;
-        if known.len() >= PER_TASK && known.iter().all(|one| one.id != push.id) {
-            let why = format!("a task has {PER_TASK} of them at the most");
-            return Err(Fault::invalid("taskPushNotificationConfig", why));
-        }
+        self.check_room(&task.scope, &task.id, config).await?;
         self.index.put_push(&push).await.map_err(|error| broken(&error))?;
         let shown = self.pushes.to_wire(&push, tenant);
         self.push(push);
         Ok(shown)
+    }
+
+    /// Whether a task can have another configuration.
+    pub(super) async fn check_room(
+        &self,
+        scope: &Scope,
+        task_id: &str,
+        config: &TaskPushNotificationConfig,
+    ) -> Result<(), Fault> {
+        let known = self.index.pushes(scope, task_id).await.map_err(|error| broken(&error))?;
+        let replaces = known.iter().any(|one| Some(&one.id) == config.id.as_ref());
+        if known.len() < PER_TASK || replaces {
+            return Ok(());
+        }
+        let why = format!("a task has {PER_TASK} of them at the most");
+        Err(Fault::invalid("taskPushNotificationConfig", why))
     }
 
     /// Whether a configuration could be kept, before there is a task.
@@ -299,40 +285,105 @@ impl Engine {
         }
     }
 
-    /// Serves a configuration until its task ends or waits for input, unless somebody does.
+    /// Serves a configuration until its task ends or waits for input.
     pub(super) fn push(self: &Arc<Self>, push: PushRecord) {
         let key = (push.task_id.clone(), push.id.clone());
-        if !self.pushes.offered() || !self.pushes.serving().insert(key.clone()) {
+        if !self.pushes.offered() {
             return;
         }
+        match self.pushes.serving().entry(key.clone()) {
+            Entry::Occupied(mut more) => {
+                more.insert(true);
+                return;
+            }
+            Entry::Vacant(place) => place.insert(false),
+        };
         let engine = Arc::clone(self);
         self.tracker.spawn(async move {
-            tokio::select! {
-                () = engine.closing.cancelled() => {}
-                () = engine.serve_push(push) => {}
+            let mut pause = Pause::new();
+            loop {
+                let served = tokio::select! {
+                    () = engine.closing.cancelled() => return,
+                    served = engine.serve_push(&push) => served,
+                };
+                if served == Served::Broken {
+                    pause.wait().await;
+                    continue;
+                }
+                // What happened while the last event was on its way is looked at once more.
+                let mut serving = engine.pushes.serving();
+                if serving.remove(&key) != Some(true) {
+                    return;
+                }
+                serving.insert(key.clone(), false);
             }
-            engine.pushes.serving().remove(&key);
         });
     }
 
-    async fn serve_push(self: &Arc<Self>, push: PushRecord) {
-        let (scope, task_id) = (push.scope.clone(), push.task_id.clone());
-        let mut feed = self.feed(scope, task_id, push.position, Until::Interruption);
+    async fn serve_push(self: &Arc<Self>, push: &PushRecord) -> Served {
+        let (scope, task_id, id) = (&push.scope, &push.task_id, &push.id);
+        let position = match self.stored_push(push).await {
+            Ok(Some(stored)) => stored.position,
+            Ok(None) => return Served::Gone,
+            Err(_) => return Served::Broken,
+        };
+        let mut feed = self.feed(scope.clone(), task_id.clone(), position, Until::Interruption);
         let mut pieces = Pieces::default();
-        while let Some(Ok(Told { position, event })) = feed.recv().await {
+        while let Some(told) = feed.recv().await {
+            let Ok(Told { position, event }) = told else { return Served::Broken };
             let Some(event) = pieces.take(event) else { continue };
-            // A configuration may be deleted or replaced at any time.
-            let stands = self.index.pushes(&push.scope, &push.task_id).await;
-            if !stands.is_ok_and(|pushes| pushes.iter().any(|one| one.id == push.id)) {
-                return;
+            let served = self.deliver(push, &event).await;
+            if served != Served::All {
+                return served;
             }
-            self.pushes.deliver(&push, &event).await;
-            let (scope, task_id) = (&push.scope, &push.task_id);
-            if let Err(error) = self.index.push_served(scope, task_id, &push.id, position).await {
+            if let Err(error) = self.index.push_served(scope, task_id, id, position).await {
                 tracing::error!(%error, "how far a push configuration was served is not kept");
             }
         }
+        Served::All
     }
+
+    /// Sends one event, as often as it takes, or as it makes sense.
+    async fn deliver(&self, push: &PushRecord, event: &StreamResponse) -> Served {
+        let Ok(body) = serde_json::to_string(event) else { return Served::All };
+        let task = &push.task_id;
+        let mut waits = WAITS.into_iter();
+        loop {
+            // A configuration may be deleted or replaced at any time.
+            let stored = match self.stored_push(push).await {
+                Ok(Some(stored)) => stored,
+                Ok(None) => return Served::Gone,
+                Err(_) => return Served::Broken,
+            };
+            let Err(refused) = self.pushes.send(&stored, body.clone()).await else {
+                return Served::All;
+            };
+            let Some(wait) = waits.next().filter(|_| refused.may_pass()) else {
+                tracing::warn!(%task, ?refused, "a push notification is given up");
+                return Served::All;
+            };
+            tracing::info!(%task, ?refused, ?wait, "a push notification is sent again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// A configuration as it is now.
+    async fn stored_push(&self, push: &PushRecord) -> Result<Option<PushRecord>, Fault> {
+        let stored = self.index.pushes(&push.scope, &push.task_id).await;
+        let stored = stored.map_err(|error| broken(&error))?;
+        Ok(stored.into_iter().find(|one| one.id == push.id))
+    }
+}
+
+/// How far a configuration was served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Served {
+    /// As far as there is something to tell.
+    All,
+    /// It was deleted.
+    Gone,
+    /// Until something did not work that may work again.
+    Broken,
 }
 
 /// Pieces of artifacts until they are whole: a request for every word would be too many.

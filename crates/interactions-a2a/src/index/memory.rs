@@ -127,7 +127,7 @@ impl Shelf {
         self.pushes.values().filter(|push| {
             self.tasks.get(&push.task_id).is_some_and(|Kept { task, .. }| {
                 let Position { turn, ended, .. } = push.position;
-                !(task.is_terminal() && ended && turn + 1 >= task.turns.len())
+                !(task.is_terminal() && ended && turn + 1 >= task.places())
             })
         })
     }

@@ -107,6 +107,15 @@ impl Teller {
         updates
     }
 
+    /// What there is to tell of an interaction whose events broke off because it ended.
+    pub(crate) fn stop(&mut self, interaction: &Interaction) -> Vec<Update> {
+        let mut updates = Vec::new();
+        self.close(&|| interaction.clone(), &mut updates);
+        self.finish(&mut updates);
+        updates.extend(self.end(&interaction.status, interaction));
+        updates
+    }
+
     fn begin(&mut self, index: i64, step: &Step, updates: &mut Vec<Update>) {
         match step {
             Step::ModelOutput(output) => {

@@ -191,7 +191,7 @@ async fn work_can_be_stopped_and_work_that_is_gone_is_lost() {
 #[test]
 fn thoughts_signatures_and_tools_are_told_as_far_as_wanted() {
     let call = FunctionCall::new("c", "f", JsonObject::new()).signature("s");
-    let mut interaction = Interaction::new("v1_x", interactions_types::Status::Completed);
+    let mut interaction = Interaction::new("v1_x", Status::Completed);
     interaction.steps = vec![
         interactions_types::Thought::new()
             .summary(vec![interactions_types::Content::text("hm")])
@@ -215,7 +215,7 @@ fn thoughts_signatures_and_tools_are_told_as_far_as_wanted() {
 
 #[test]
 fn structured_output_is_one_value() {
-    let mut interaction = Interaction::new("v1_x", interactions_types::Status::Completed);
+    let mut interaction = Interaction::new("v1_x", Status::Completed);
     interaction.steps = vec![Step::model_text(r#"{"a": [1]}"#)];
     let telling = Telling { thoughts: true, detail: Detail::None, structured: true };
     let updates = Teller::new(&work("v1_x"), telling).retell(&interaction);

@@ -23,11 +23,18 @@ pub(super) fn version(parts: &Parts) -> Result<Version, Fault> {
         .find(|(name, _)| name.eq_ignore_ascii_case(VERSION_HEADER))
         .map(|(_, value)| value.into_owned());
     let named = header.map(str::to_owned).or(query).unwrap_or_default();
-    match named.trim() {
-        "1.0" => Ok(Version::V1),
-        "" | "0.3" => Ok(Version::V03),
-        other => {
-            let shown: String = other.chars().take(20).collect();
+    let named = named.trim();
+    // Patches change nothing that is to be seen.
+    let mut numbers = named.splitn(3, '.');
+    let version = (numbers.next(), numbers.next());
+    let is_number =
+        |patch: &str| !patch.is_empty() && patch.bytes().all(|one| one.is_ascii_digit());
+    match version {
+        _ if named.is_empty() => Ok(Version::V03),
+        (Some("1"), Some("0")) if numbers.next().is_none_or(is_number) => Ok(Version::V1),
+        (Some("0"), Some("3")) if numbers.next().is_none_or(is_number) => Ok(Version::V03),
+        _ => {
+            let shown: String = named.chars().take(20).collect();
             let message = format!("version `{shown}` of the protocol is not spoken here; 1.0 is");
             Err(Fault::new(FaultKind::VersionNotSupported, message))
         }
@@ -68,7 +75,9 @@ mod tests {
         assert_eq!(request(None, "/?A2A-Version=1.0"), Ok(Version::V1));
         assert_eq!(request(None, "/"), Ok(Version::V03));
         assert_eq!(request(Some("0.3"), "/"), Ok(Version::V03));
-        for wrong in ["1", "1.1", "2.0", "1.0.1", "x"] {
+        assert_eq!(request(Some("1.0.1"), "/"), Ok(Version::V1));
+        assert_eq!(request(Some("0.3.0"), "/"), Ok(Version::V03));
+        for wrong in ["1", "1.1", "2.0", "1.0.", "1.0.x", "1.0.1.1", "10.0", "x"] {
             let fault = request(Some(wrong), "/").unwrap_err();
             assert_eq!(fault.kind(), FaultKind::VersionNotSupported, "{wrong}");
         }

@@ -22,9 +22,7 @@ use crate::wire::{self, SubscribeToTaskRequest};
 pub(super) async fn serve(face: &Arc<Face>, route: Route, arrival: Arrival) -> Response {
     if !is_json(&arrival.headers, &arrival.body) {
         let message = "send JSON, with the content type application/a2a+json";
-        let mut response = refused(&Fault::new(FaultKind::ContentTypeNotSupported, message));
-        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return response;
+        return refused(&Fault::new(FaultKind::ContentTypeNotSupported, message));
     }
     match &arrival.version {
         Ok(Version::V1) => {}
@@ -94,11 +92,11 @@ async fn operate(face: &Arc<Face>, route: Route, arrival: Arrival) -> Result<Res
             Ok(streamed(engine.stream(&caller, request).await?))
         }
         Route::List => {
-            let request = decoded(parameters(&query)?)?;
+            let request = decoded(named(&mut caller, parameters(&query)?)?)?;
             answered(&engine.list(&caller, request).await?)
         }
         Route::Get { id } => {
-            let mut request = parameters(&query)?;
+            let mut request = named(&mut caller, parameters(&query)?)?;
             request["id"] = id.into();
             answered(&engine.get(&caller, decoded(request)?).await?)
         }
@@ -110,6 +108,7 @@ async fn operate(face: &Arc<Face>, route: Route, arrival: Arrival) -> Result<Res
         Route::Subscribe { id } => {
             let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
             let after = last.map(sse::read_id).transpose()?;
+            named(&mut caller, parameters(&query)?)?;
             let request = SubscribeToTaskRequest { id, tenant: None };
             Ok(streamed(engine.subscribe(&caller, request, after).await?))
         }
@@ -119,21 +118,26 @@ async fn operate(face: &Arc<Face>, route: Route, arrival: Arrival) -> Result<Res
             answered(&engine.create_push(&caller, decoded(request)?).await?)
         }
         Route::ListPushes { task_id } => {
-            let mut request = parameters(&query)?;
+            let mut request = named(&mut caller, parameters(&query)?)?;
             request["taskId"] = task_id.into();
             answered(&engine.list_pushes(&caller, decoded(request)?).await?)
         }
         Route::GetPush { task_id, id } => {
+            named(&mut caller, parameters(&query)?)?;
             let request = json!({"taskId": task_id, "id": id});
             answered(&engine.push_config(&caller, decoded(request)?).await?)
         }
         Route::DeletePush { task_id, id } => {
+            named(&mut caller, parameters(&query)?)?;
             let request = json!({"taskId": task_id, "id": id});
             engine.delete_push(&caller, decoded(request)?).await?;
             // Some clients read a body whatever the status is.
             answered(&json!({}))
         }
-        Route::ExtendedCard => answered(&face.extended_card(&caller)?),
+        Route::ExtendedCard => {
+            named(&mut caller, parameters(&query)?)?;
+            answered(&face.extended_card(&caller)?)
+        }
     }
 }
 

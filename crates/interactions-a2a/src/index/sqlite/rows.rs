@@ -33,7 +33,7 @@ pub(super) fn with_task<'q>(
         .bind(state_name(&task.status.state)?)
         .bind(status_millis(task))
         .bind(task.created.timestamp_millis())
-        .bind(signed(task.turns.len()))
+        .bind(signed(task.places()))
         .bind(task.is_terminal())
         .bind(task.is_unfinished())
         .bind(version(task)?)

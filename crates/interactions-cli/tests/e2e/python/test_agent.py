@@ -123,7 +123,7 @@ def test_a_session_pauses_for_approval_and_goes_on_later(tmp_path):
     done = run_agent(tmp_path, "--session", "calc", "--resume", "--yes")
     assert done.returncode == 0 and "42" in done.stdout, done
     denied = run_agent(tmp_path, "and 8*8", "--session", "calc", "--ask", "always", "--no")
-    assert denied.returncode == 0 and "64" not in denied.stdout, denied
+    assert denied.returncode == 0 and "answered: 64" not in denied.stdout, denied
     again = run_agent(tmp_path, "and 9*9", "--session", "calc", "--ask", "always")
     assert again.returncode == 3, again
     anew = run_agent(tmp_path, "hello", "--session", "calc", "--abandon", "--tool", "none")
