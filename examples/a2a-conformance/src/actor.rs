@@ -11,8 +11,8 @@ use chrono::Utc;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use interactions_a2a::executor::{Begun, Lost, Reception, Turn, Update, Work};
-use interactions_a2a::wire::{Message, Part, Role, TaskState};
-use interactions_a2a::{Executor, Fault};
+use interactions_a2a::wire::{Message, Part, PartContent, Role, TaskState};
+use interactions_a2a::{Executor, Fault, FaultKind};
 use tokio::sync::watch;
 
 use crate::script;
@@ -39,6 +39,12 @@ impl Actor {
 #[async_trait]
 impl Executor for Actor {
     async fn receive(&self, _: &str, message: &Message) -> Result<Reception, Fault> {
+        // The host compares the types that parts name; that data is JSON, which this agent does not
+        // read, is for the agent to say.
+        if message.parts.iter().any(|part| matches!(part.content, PartContent::Data(_))) {
+            let why = "the agent reads text, not data";
+            return Err(Fault::new(FaultKind::ContentTypeNotSupported, why));
+        }
         if !script::is_answered(message) {
             return Ok(Reception::Task);
         }

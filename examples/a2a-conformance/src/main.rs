@@ -37,7 +37,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             };
             Ok(host.serve(listener, stop).await?)
         }
-        _ => Err("say `--listen 127.0.0.1:9999` to serve a kit, or nothing for a self-check".into()),
+        _ => {
+            Err("say `--listen 127.0.0.1:9999` to serve a kit, or nothing for a self-check".into())
+        }
     }
 }
 
@@ -59,7 +61,8 @@ fn host() -> Result<A2aHost, Box<dyn Error>> {
         // The receivers of notifications are on this machine, and kits use message ids again.
         .guard(Guard::new(["127.0.0.1", "[::1]", "localhost"])?)
         .repeated_messages(true)
-        .push_notifications(!reduced);
+        .push_notifications(!reduced)
+        .streaming(!reduced);
     Ok(match closed {
         true => host.authenticator(KitTokens::new()?),
         false => host,

@@ -40,8 +40,7 @@ async fn check(base_url: &str) -> Result<(), Box<dyn Error>> {
         ("tck-reject-task-1", "TASK_STATE_REJECTED"),
         ("tck-artifact-data-1", "TASK_STATE_COMPLETED"),
     ] {
-        let message =
-            json!({"messageId": id, "role": "ROLE_USER", "parts": [{"text": "Please."}]});
+        let message = json!({"messageId": id, "role": "ROLE_USER", "parts": [{"text": "Please."}]});
         let params = json!({"message": message});
         let call = json!({"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": params});
         let answers = [
