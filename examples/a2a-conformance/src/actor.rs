@@ -20,17 +20,20 @@ use crate::script;
 /// Plays scripts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Actor {
-    /// When each work was cancelled, by its task and its number.
-    cancelled: Arc<Mutex<HashMap<(String, usize), watch::Sender<Option<i64>>>>>,
+    /// The works that were asked about, by task and number.
+    stops: Arc<Mutex<HashMap<(String, usize), Stop>>>,
 }
+
+/// When a work was cancelled, if it was, in milliseconds since the epoch.
+type Stop = watch::Sender<Option<i64>>;
 
 /// An update, and when it is due, in milliseconds since the epoch.
 type Due = (i64, Update);
 
 impl Actor {
     /// When a work was cancelled, if it was.
-    fn stop(&self, work: &Work) -> watch::Sender<Option<i64>> {
-        let mut all = self.cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+    fn stop(&self, work: &Work) -> Stop {
+        let mut all = self.stops.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (work.task_id.clone(), work.number);
         all.entry(key).or_insert_with(|| watch::Sender::new(None)).clone()
     }
