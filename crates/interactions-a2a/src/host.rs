@@ -77,6 +77,7 @@ pub struct A2aHost {
     secret: Option<SecretKey>,
     guard: Option<Guard>,
     push: bool,
+    streaming: bool,
     legacy: bool,
     repeats: bool,
     body_limit: usize,
@@ -105,6 +106,7 @@ impl A2aHost {
             secret: None,
             guard: None,
             push: true,
+            streaming: true,
             legacy: false,
             repeats: false,
             body_limit: BODY_LIMIT,
@@ -169,6 +171,13 @@ impl A2aHost {
     /// Whether push notifications are offered; they are by default.
     pub fn push_notifications(mut self, offered: bool) -> Self {
         self.push = offered;
+        self
+    }
+
+    /// Whether streams are offered; they are by default. Where proxies let no stream through, it is
+    /// better to say so: callers then ask for the task again.
+    pub fn streaming(mut self, offered: bool) -> Self {
+        self.streaming = offered;
         self
     }
 
@@ -256,6 +265,7 @@ impl A2aHost {
             base_url,
             signer: self.signer,
             body_limit: self.body_limit,
+            streaming: self.streaming,
             legacy: self.legacy,
         };
         let face = Face::new(engine, setup)

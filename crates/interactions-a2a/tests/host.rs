@@ -391,3 +391,34 @@ async fn a_host_that_goes_on_after_another_finds_its_tasks_as_they_were() {
     place.close().await;
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[tokio::test]
+async fn a_host_without_streams_says_so_and_refuses_them_first() {
+    let place = Place::with(|host| host.streaming(false)).await;
+    let (_, card) = place.rest(Method::GET, "/.well-known/agent-card.json", &Value::Null).await;
+    assert_eq!(card["capabilities"]["streaming"], false);
+    for method in ["SendStreamingMessage", "SubscribeToTask"] {
+        // Whatever else is missing.
+        let error = place.rpc(method, json!({})).await;
+        assert_eq!(reason(&error["error"]), "UNSUPPORTED_OPERATION", "{method}");
+    }
+    for path in ["/message:stream", "/tasks/nobody:subscribe"] {
+        let (status, error) = place.rest(Method::POST, path, &json!({})).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        assert_eq!(reason(&error["error"]), "UNSUPPORTED_OPERATION", "{path}");
+    }
+    assert_eq!(place.send("hi", json!({})).await["status"]["state"], "TASK_STATE_COMPLETED");
+    place.close().await;
+}
+
+#[tokio::test]
+async fn a_list_of_no_push_configurations_is_a_list() {
+    let place = Place::new().await;
+    let task = place.send("hi", json!({})).await;
+    let path = format!("/tasks/{}/pushNotificationConfigs", task["id"].as_str().expect("an id"));
+    let empty = json!({"configs": [], "nextPageToken": ""});
+    assert_eq!(place.rest(Method::GET, &path, &Value::Null).await, (StatusCode::OK, empty.clone()));
+    let answer = place.rpc("ListTaskPushNotificationConfigs", json!({"taskId": task["id"]})).await;
+    assert_eq!(answer["result"], empty);
+    place.close().await;
+}

@@ -85,6 +85,7 @@ pub(crate) struct Offer<'a> {
     pub(crate) schemes: BTreeMap<String, SecurityScheme>,
     pub(crate) requirements: Vec<HashMap<String, Vec<String>>>,
     pub(crate) push: bool,
+    pub(crate) streaming: bool,
     pub(crate) extended: bool,
 }
 
@@ -232,7 +233,7 @@ impl Card {
             version: self.version.clone(),
             supported_interfaces: ["JSONRPC", "HTTP+JSON"].map(interface).into(),
             capabilities: AgentCapabilities {
-                streaming: Some(true),
+                streaming: Some(offer.streaming),
                 push_notifications: Some(offer.push),
                 extensions: (!self.extensions.is_empty()).then(|| self.extensions.clone()),
                 extended_agent_card: Some(offer.extended),

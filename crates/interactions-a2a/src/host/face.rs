@@ -57,8 +57,17 @@ pub(crate) struct Setup {
     pub(crate) base_url: String,
     pub(crate) signer: Option<CardSigner>,
     pub(crate) body_limit: usize,
+    /// Whether streams are offered.
+    pub(crate) streaming: bool,
     /// Whether callers of protocol 0.3 are served too.
     pub(crate) legacy: bool,
+}
+
+/// A kind of operations that a host may not offer.
+#[derive(Clone, Copy)]
+enum Kind {
+    Stream,
+    Push,
 }
 
 struct PublicCard {
@@ -139,6 +148,20 @@ impl Face {
         &self.setup.base_url
     }
 
+    /// Refuses what is not offered, whatever else may be wrong with the request.
+    fn offers(&self, kind: Kind) -> Result<(), Fault> {
+        match kind {
+            Kind::Stream if !self.setup.streaming => {
+                Err(Fault::unsupported("this host has no streams: read the task with GetTask"))
+            }
+            Kind::Push if !self.engine.offers_push() => {
+                let message = "this host sends no push notifications";
+                Err(Fault::new(FaultKind::PushNotificationNotSupported, message))
+            }
+            Kind::Stream | Kind::Push => Ok(()),
+        }
+    }
+
     /// Finds out who calls, and only then reads what they say.
     async fn admit(
         &self,
@@ -206,6 +229,7 @@ impl Face {
             schemes: self.setup.authenticator.schemes(),
             requirements: self.setup.authenticator.requirements(),
             push: self.engine.offers_push(),
+            streaming: self.setup.streaming,
             extended: agent.has_extended_card(),
         };
         let mut shown = serde_json::to_value(card.to_wire(&offer)).unwrap_or_default();

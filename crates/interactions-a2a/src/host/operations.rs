@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use serde_json::{Value, json};
 
 use super::agent::HostedAgent;
 use super::auth::Principal;
@@ -20,9 +21,9 @@ use crate::updates::reduce;
 use crate::wire::{
     Artifact, CancelTaskRequest, DeleteTaskPushNotificationConfigRequest,
     GetTaskPushNotificationConfigRequest, GetTaskRequest, ListTaskPushNotificationConfigsRequest,
-    ListTaskPushNotificationConfigsResponse, ListTasksRequest, ListTasksResponse, Message,
-    SendMessageConfiguration, SendMessageRequest, SendMessageResponse, StreamResponse,
-    SubscribeToTaskRequest, Task, TaskPushNotificationConfig, TaskState, Timestamp,
+    ListTasksRequest, ListTasksResponse, Message, SendMessageConfiguration, SendMessageRequest,
+    SendMessageResponse, StreamResponse, SubscribeToTaskRequest, Task, TaskPushNotificationConfig,
+    TaskState, Timestamp,
 };
 
 const PAGE: i32 = 50;
@@ -225,11 +226,12 @@ impl Engine {
         &self,
         caller: &Caller,
         request: ListTaskPushNotificationConfigsRequest,
-    ) -> Result<ListTaskPushNotificationConfigsResponse, Fault> {
+    ) -> Result<Value, Fault> {
         let (scope, _) = self.agent(caller)?;
         let tenant = caller.tenant.as_deref();
         let configs = self.shown_pushes(&scope, &request.task_id, tenant).await?;
-        Ok(ListTaskPushNotificationConfigsResponse { configs, next_page_token: None })
+        // The type leaves out what is empty, and some callers miss it.
+        Ok(json!({ "configs": configs, "nextPageToken": "" }))
     }
 
     /// `DeleteTaskPushNotificationConfig`. What is not there needs no deleting.

@@ -12,7 +12,7 @@ use super::decode::decoded;
 use super::legacy::{self, Binding, Operation};
 use super::negotiation::{Version, no_legacy};
 use super::sse::{self, Script};
-use super::{Arrival, Face, activate, details, is_json, json_response};
+use super::{Arrival, Face, Kind, activate, details, is_json, json_response};
 use crate::fault::{Fault, FaultKind};
 use crate::host::operations::{Caller, Events};
 use crate::wire::{StreamResponse, SubscribeToTaskRequest};
@@ -156,10 +156,10 @@ pub(super) async fn dispatch(
         }
     }
     let caller = &*caller;
-    // What is not offered is refused as that, whatever else may be wrong with the request.
-    if method.contains("PushNotificationConfig") && !engine.offers_push() {
-        let message = "this host sends no push notifications";
-        return Err(Fault::new(FaultKind::PushNotificationNotSupported, message));
+    match method {
+        "SendStreamingMessage" | "SubscribeToTask" => face.offers(Kind::Stream)?,
+        push if push.contains("PushNotificationConfig") => face.offers(Kind::Push)?,
+        _ => {}
     }
     match method {
         "SendMessage" => value(engine.send(caller, read(params)?).await),

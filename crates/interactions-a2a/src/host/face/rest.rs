@@ -14,7 +14,7 @@ use super::legacy;
 use super::negotiation::{Version, no_legacy};
 use super::route::Route;
 use super::sse::{self, Script};
-use super::{Arrival, Face, activate, is_json, json_response, status};
+use super::{Arrival, Face, Kind, activate, is_json, json_response, status};
 use crate::fault::{Fault, FaultKind};
 use crate::host::operations::{Caller, Events};
 use crate::wire::{self, SubscribeToTaskRequest};
@@ -82,6 +82,14 @@ pub(super) async fn serve_legacy(
 async fn operate(face: &Arc<Face>, route: Route, arrival: Arrival) -> Result<Response, Fault> {
     let engine = &face.engine;
     let Arrival { mut caller, headers, query, body, .. } = arrival;
+    match route {
+        Route::Stream | Route::Subscribe { .. } => face.offers(Kind::Stream)?,
+        Route::CreatePush { .. }
+        | Route::ListPushes { .. }
+        | Route::GetPush { .. }
+        | Route::DeletePush { .. } => face.offers(Kind::Push)?,
+        _ => {}
+    }
     match route {
         Route::Send => {
             let request = decoded(named(&mut caller, body_json(&body)?)?)?;
