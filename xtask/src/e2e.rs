@@ -30,7 +30,7 @@ const NPM_PINS: &[(&str, &str)] = &[
 
 /// Clients that bring packages of their own, which do not go together in one place.
 const A2A_PINS: &[&str] = &[
-    "a2a-sdk[http-server,signing]==1.3.0",
+    "a2a-sdk[grpc,http-server,signing]==1.3.0",
     "cryptography==50.0.2",
     "httpx==0.28.1",
     "pytest==9.2.0",
@@ -135,7 +135,15 @@ pub(crate) fn run(
     let home = workspace.target.join("e2e");
     fs::create_dir_all(&home)?;
     let npm = prepare_npm(&home)?;
-    let built = ["build", "--package", "interactions-cli", "--package", "example-deep-research"];
+    let built = [
+        "build",
+        "--package",
+        "interactions-cli",
+        "--features",
+        "interactions-cli/grpc",
+        "--package",
+        "example-deep-research",
+    ];
     command::streamed(&mut command::cargo(&built), counts)?;
     let everything = Everything::start(&npm, &home.join("everything.log"))?;
     let surroundings = Surroundings {

@@ -80,6 +80,8 @@ pub struct A2aHost {
     streaming: bool,
     legacy: bool,
     repeats: bool,
+    #[cfg(feature = "grpc")]
+    grpc: bool,
     body_limit: usize,
 }
 
@@ -109,6 +111,8 @@ impl A2aHost {
             streaming: true,
             legacy: false,
             repeats: false,
+            #[cfg(feature = "grpc")]
+            grpc: false,
             body_limit: BODY_LIMIT,
         }
     }
@@ -184,6 +188,15 @@ impl A2aHost {
     /// Whether callers that speak protocol 0.3 are served too; they are not by default.
     pub fn legacy(mut self, served: bool) -> Self {
         self.legacy = served;
+        self
+    }
+
+    /// Whether the gRPC binding is served beside the others, on the same address; it is not by
+    /// default. Cards name it. It needs HTTP/2, so a proxy in front must speak that too, and it
+    /// cannot be nested under a path.
+    #[cfg(feature = "grpc")]
+    pub fn grpc(mut self, served: bool) -> Self {
+        self.grpc = served;
         self
     }
 
@@ -267,6 +280,8 @@ impl A2aHost {
             body_limit: self.body_limit,
             streaming: self.streaming,
             legacy: self.legacy,
+            #[cfg(feature = "grpc")]
+            grpc: self.grpc,
         };
         let face = Face::new(engine, setup)
             .map_err(|error| HostError::new(format!("a card cannot be signed: {error}")))?;

@@ -87,6 +87,8 @@ pub(crate) struct Offer<'a> {
     pub(crate) push: bool,
     pub(crate) streaming: bool,
     pub(crate) extended: bool,
+    /// Where the gRPC binding is, if it is served.
+    pub(crate) grpc: Option<String>,
 }
 
 impl Card {
@@ -216,12 +218,15 @@ impl Card {
 
     /// The card as it is sent.
     pub(crate) fn to_wire(&self, offer: &Offer<'_>) -> AgentCard {
-        let interface = |binding: &str| AgentInterface {
-            url: offer.base_url.to_owned(),
+        let interface = |binding: &str, url: &str| AgentInterface {
+            url: url.to_owned(),
             protocol_binding: binding.to_owned(),
             protocol_version: wire::VERSION.to_owned(),
             tenant: offer.tenant.map(str::to_owned),
         };
+        let over_http = ["JSONRPC", "HTTP+JSON"].map(|binding| interface(binding, offer.base_url));
+        let over_grpc = offer.grpc.as_deref().map(|address| interface("GRPC", address));
+        let interfaces = over_http.into_iter().chain(over_grpc);
         let mut skills: Vec<AgentSkill> = self.skills.iter().map(|skill| skill.0.clone()).collect();
         if skills.is_empty() {
             let skill = Skill::new("chat", &*self.description).name(&*self.name).tag("chat");
@@ -231,7 +236,7 @@ impl Card {
             name: self.name.clone(),
             description: self.description.clone(),
             version: self.version.clone(),
-            supported_interfaces: ["JSONRPC", "HTTP+JSON"].map(interface).into(),
+            supported_interfaces: interfaces.collect(),
             capabilities: AgentCapabilities {
                 streaming: Some(offer.streaming),
                 push_notifications: Some(offer.push),

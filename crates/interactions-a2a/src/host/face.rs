@@ -2,6 +2,8 @@
 
 mod body;
 mod decode;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod jsonrpc;
 mod legacy;
 mod negotiation;
@@ -50,6 +52,11 @@ pub(crate) struct Face {
     is_local: bool,
 }
 
+/// The header that names the extensions which hold.
+const EXTENSIONS: &str = "a2a-extensions";
+/// Whose the reasons of errors are.
+const DOMAIN: &str = "a2a-protocol.org";
+
 /// How a host shows itself.
 pub(crate) struct Setup {
     pub(crate) authenticator: Arc<dyn Authenticator>,
@@ -61,6 +68,9 @@ pub(crate) struct Setup {
     pub(crate) streaming: bool,
     /// Whether callers of protocol 0.3 are served too.
     pub(crate) legacy: bool,
+    /// Whether the gRPC binding is served.
+    #[cfg(feature = "grpc")]
+    pub(crate) grpc: bool,
 }
 
 /// A kind of operations that a host may not offer.
@@ -83,7 +93,13 @@ impl fmt::Debug for Face {
 
 /// The host as a router. Every path is looked at by hand: a tenant may stand before any of them.
 pub(crate) fn router(face: Arc<Face>) -> Router {
-    Router::new().fallback(serve).with_state(face)
+    let router = Router::new().fallback(serve).with_state(Arc::clone(&face));
+    #[cfg(feature = "grpc")]
+    if face.setup.grpc {
+        // Its own paths come first.
+        return grpc::router(face).fallback_service(router);
+    }
+    router
 }
 
 async fn serve(State(face): State<Arc<Face>>, request: Request) -> Response {
@@ -231,6 +247,7 @@ impl Face {
             push: self.engine.offers_push(),
             streaming: self.setup.streaming,
             extended: agent.has_extended_card(),
+            grpc: self.grpc_address(),
         };
         let mut shown = serde_json::to_value(card.to_wire(&offer)).unwrap_or_default();
         if self.setup.legacy {
@@ -240,6 +257,18 @@ impl Face {
             shown["signatures"] = json!(signer.sign(&shown)?);
         }
         Ok(shown)
+    }
+
+    /// Where the gRPC binding is, as cards tell it: without a scheme.
+    #[cfg(feature = "grpc")]
+    fn grpc_address(&self) -> Option<String> {
+        let url = url::Url::parse(&self.setup.base_url).ok().filter(|_| self.setup.grpc)?;
+        Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
+    }
+
+    #[cfg(not(feature = "grpc"))]
+    fn grpc_address(&self) -> Option<String> {
+        None
     }
 
     /// `GetExtendedAgentCard`.
@@ -272,7 +301,7 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
 /// Names the extensions that hold for the answer.
 fn activate(response: &mut Response, extensions: &[String]) {
     if !extensions.is_empty() {
-        let name = HeaderName::from_static("a2a-extensions");
+        let name = HeaderName::from_static(EXTENSIONS);
         set(response, name, &extensions.join(", "));
     }
 }
@@ -282,7 +311,7 @@ fn plain_refusal(status: StatusCode, name: &str, reason: &str, message: &str) ->
     let info = json!({
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": reason,
-        "domain": "a2a-protocol.org",
+        "domain": DOMAIN,
     });
     let error = json!({
         "code": status.as_u16(), "status": name, "message": message, "details": [info],
@@ -352,7 +381,7 @@ fn details(fault: &Fault) -> Value {
     let mut details = vec![json!({
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
         "reason": fault.kind().reason(),
-        "domain": "a2a-protocol.org",
+        "domain": DOMAIN,
     })];
     if !fault.violations().is_empty() {
         let violations: Vec<Value> = fault

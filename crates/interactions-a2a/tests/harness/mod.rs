@@ -81,7 +81,7 @@ impl Place {
         headers: &[(&str, &str)],
         body: &Value,
     ) -> (StatusCode, HeaderMap, Body) {
-        let mut request = Request::builder().method(method).uri(format!("http://host{path}"));
+        let mut request = Request::builder().method(method).uri(format!("http://localhost{path}"));
         request = request.header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -68,6 +68,10 @@ struct Serve {
     /// Also serve callers that speak protocol 0.3.
     #[arg(long)]
     legacy: bool,
+    /// Serve gRPC too, on the same address.
+    #[cfg(feature = "grpc")]
+    #[arg(long)]
+    grpc: bool,
     /// Let a message id begin a task each time it is sent, as test kits want it.
     #[arg(long)]
     repeated_messages: bool,
@@ -142,7 +146,10 @@ impl Serve {
             (None, Some(agent)) => of_agent(agent, card(agent)),
             (None, None) => return Err(Failure::new("name a --model or an --agent")),
         };
-        let mut host = A2aHost::with_agent(route.clone(), agent)
+        let host = A2aHost::with_agent(route.clone(), agent);
+        #[cfg(feature = "grpc")]
+        let host = host.grpc(self.grpc);
+        let mut host = host
             .index(index)
             .secret_key(secret)
             .guard(guard)
