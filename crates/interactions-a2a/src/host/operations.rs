@@ -247,6 +247,7 @@ impl Engine {
         let SendMessageRequest { message, configuration, metadata, .. } = request;
         let (scope, agent) = self.agent(caller)?;
         check(&message)?;
+        check_depth(&message)?;
         let modes = modes(configuration.as_ref());
         if !agent.card.writes(&modes) {
             let message = "the agent writes nothing of what `acceptedOutputModes` has";
@@ -477,4 +478,15 @@ fn read_token(token: &str) -> Result<(Timestamp, String), Fault> {
         Some((Timestamp::from_timestamp_millis(millis.parse().ok()?)?, id.to_owned()))
     };
     read().ok_or_else(|| Fault::invalid("pageToken", "it is none that a list has given"))
+}
+
+/// Agents that call each other in a circle are stopped somewhere.
+fn check_depth(message: &Message) -> Result<(), Fault> {
+    let depth = message.metadata.as_ref().and_then(|all| all.get(metadata::DEPTH)?.as_u64());
+    match depth {
+        Some(depth) if depth > DEEPEST => Err(Fault::unsupported(format!(
+            "agents have called agents {depth} times on the way here, more than {DEEPEST}"
+        ))),
+        _ => Ok(()),
+    }
 }
