@@ -22,9 +22,11 @@ use crate::wire::{
     GetTaskPushNotificationConfigRequest, GetTaskRequest, ListTaskPushNotificationConfigsRequest,
     ListTaskPushNotificationConfigsResponse, ListTasksRequest, ListTasksResponse, Message,
     SendMessageConfiguration, SendMessageRequest, SendMessageResponse, StreamResponse,
-    SubscribeToTaskRequest, Task, TaskPushNotificationConfig, TaskState, Timestamp,
+    SubscribeToTaskRequest, Task, TaskPushNotificationConfig, TaskState, Timestamp, metadata,
 };
 
+/// Chains of agents that call agents are longer by mistake only.
+const DEEPEST: u64 = 16;
 const PAGE: i32 = 50;
 const LARGEST_PAGE: i32 = 100;
 
