@@ -112,7 +112,8 @@ async fn skills_are_tools_whose_progress_is_told() {
     let outcome = outcome.unwrap();
     assert_eq!(outcome.output_text(), "Read Moby-Dick.");
     assert!(results(&outcome)[0].starts_with("Moby-Dick.\n[conversation: "), "{outcome:?}");
-    assert!(progress.iter().any(|told| told["text"] == "Moby-Dick."), "{progress:?}");
+    let pieces: String = progress.iter().filter_map(|told| told["text"].as_str()).collect();
+    assert_eq!(pieces, "Moby-Dick.");
     assert_eq!(progress.last().unwrap()["state"], "TASK_STATE_COMPLETED");
     assert_eq!(progress[0]["agent"], "Helper");
     place.close().await;
