@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! The other directions: [`guide`] has them all.
+//! The other directions: [`guide`] has them all. Feature `remote` makes tools of other people's agents.
 
 mod card;
 #[cfg(any(feature = "host", feature = "reverse"))]
