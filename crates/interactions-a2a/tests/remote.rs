@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt, stream};
+use http::{Request, Response};
 use interactions_a2a::remote::CallDepth;
 use interactions_a2a::{
     A2aHost, A2aTool, Card, CardSigner, CardVerifier, Host, HostedAgent, InteractionsExecutor,
@@ -12,6 +13,10 @@ use interactions_a2a::{
 use interactions_agent::{Agent, AgentError, Decisions, Need, Outcome, RunEvent, RunState, Tool};
 use interactions_client::Client;
 use interactions_testing::{Reply, ScriptedModel, ScriptedTurn, capture};
+use interactions_transport::guard::Guard;
+use interactions_transport::{
+    Body, SharedTransport, Transport, TransportError, TransportErrorKind,
+};
 use interactions_types::{CreateInteraction, Function, JsonObject, ToolOutput};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -317,6 +322,73 @@ async fn a_stream_that_breaks_is_taken_up_again_and_then_asked_for() {
         far([cut(), unsupported, Reply::json(working), Reply::json(done("Hello"))]).await;
     assert_eq!(result.unwrap().to_text(), "Hello");
     assert_eq!(asked[2..], ["GET /tasks/t1", "GET /tasks/t1"]);
+}
+
+/// Breaks every stream that a message begins, behind its first piece.
+#[derive(Debug)]
+struct Cutting(SharedTransport);
+
+#[async_trait::async_trait]
+impl Transport for Cutting {
+    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, TransportError> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect(1 << 20).await?;
+        let cut = body.windows(22).any(|window| window == b"\"SendStreamingMessage\"");
+        let response = self.0.send(Request::from_parts(parts, Body::from(body))).await?;
+        if !cut {
+            return Ok(response);
+        }
+        let broken = || TransportError::new(TransportErrorKind::Interrupted, "cut by the test");
+        let end = stream::once(async move { Err(broken()) });
+        Ok(response.map(|body| Body::stream(body.take(1).chain(end))))
+    }
+}
+
+#[tokio::test]
+async fn a_broken_stream_of_our_own_host_loses_nothing() {
+    let place = Place::new(helper(), [ScriptedTurn::text("All of a long answer.")]).await;
+    let guard = Guard::new([&place.authority]).unwrap();
+    let cutting = SharedTransport::new(Cutting(guard.transport().unwrap()));
+    let tool = A2aTool::from_card(format!("http://{}", place.authority)).transport(cutting);
+    let tool = tool.conversations(false).build().unwrap().skills().await.unwrap().remove(0);
+    let output = call(&tool, json!({"message": "Go."})).await.unwrap();
+    assert_eq!(output.to_text(), "All of a long answer.");
+    assert_eq!(place.model.requests().len(), 1, "it is asked once");
+    place.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_not_read_yet_is_waited_for() {
+    let asks = json!({"id": "t1", "contextId": "c1", "status": {
+        "state": "TASK_STATE_INPUT_REQUIRED", "timestamp": "2026-01-01T00:00:00Z",
+        "message": {"messageId": "m", "role": "ROLE_AGENT", "parts": [{"text": "Which?"}]},
+    }});
+    let shown = json!({"task": asks}).to_string();
+    let card = || Reply::json(card_with(&json!({"streaming": false})));
+    let far = capture([
+        card(),
+        Reply::json(shown.clone()),
+        card(),
+        Reply::json(asks.to_string()),
+        Reply::json(shown),
+        Reply::json(asks.to_string()),
+        Reply::json(done("Thanks.")),
+    ]);
+    let tool =
+        A2aTool::from_card("https://far.example").transport(far.transport()).build().unwrap();
+    let agent = caller(
+        [ScriptedTurn::call("c1", "far", json!({"message": "Go."})), ScriptedTurn::text("ok")],
+        tool,
+    );
+    let state = agent.run("Go.").await.unwrap().paused().unwrap().clone();
+    let outcome = agent.resume(state, Decisions::new().answer("c1", "A")).finish().await.unwrap();
+    assert!(results(&outcome)[0].starts_with("Thanks."), "{outcome:?}");
+    let sent = far.requests()[4].json();
+    assert_eq!(
+        (&sent["message"]["taskId"], &sent["message"]["contextId"]),
+        (&json!("t1"), &json!("c1"))
+    );
+    assert_eq!(sent["configuration"]["returnImmediately"], true);
 }
 
 #[tokio::test(start_paused = true)]

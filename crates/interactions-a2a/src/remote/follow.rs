@@ -10,8 +10,9 @@ use super::output;
 use super::peer::{Events, Peer};
 use crate::fault::FaultKind;
 use crate::wire::{
-    Artifact, Message, SendMessageRequest, SendMessageResponse, StreamResponse, Task,
-    TaskArtifactUpdateEvent, TaskState, TaskStatus, is_interrupted, is_terminal,
+    Artifact, Message, SendMessageConfiguration, SendMessageRequest, SendMessageResponse,
+    StreamResponse, Task, TaskArtifactUpdateEvent, TaskState, TaskStatus, is_interrupted,
+    is_terminal,
 };
 
 /// How often a stream that breaks is taken up again before the task is asked for instead.
@@ -55,6 +56,8 @@ pub(super) struct Follow<'a> {
     cut: bool,
     size: usize,
     armed: bool,
+    /// How the task waited before it was answered, and how often it may still be shown like that.
+    answered: Option<(TaskStatus, u32)>,
 }
 
 enum Next {
@@ -74,13 +77,19 @@ impl<'a> Follow<'a> {
             history: None,
             metadata: None,
         };
-        Self { peer, agent, context, task, cut: false, size: 0, armed: true }
+        Self { peer, agent, context, task, cut: false, size: 0, armed: true, answered: None }
+    }
+
+    /// What is sent answers a task that waits like this.
+    pub(super) fn answering(mut self, status: TaskStatus) -> Self {
+        self.answered = Some((status, READS));
+        self
     }
 
     /// Sends a message and follows what comes of it.
     pub(super) async fn send(
         mut self,
-        request: SendMessageRequest,
+        mut request: SendMessageRequest,
         stream: bool,
     ) -> Result<Ended, RemoteError> {
         let resumed = request.message.task_id.is_some();
@@ -99,6 +108,9 @@ impl<'a> Follow<'a> {
                 return self.rest().await;
             }
         }
+        request.configuration = request.configuration.map(|configuration| {
+            SendMessageConfiguration { return_immediately: Some(true), ..configuration }
+        });
         let event = match self.peer.send(request).await? {
             SendMessageResponse::Message(message) => StreamResponse::Message(message),
             SendMessageResponse::Task(task) => StreamResponse::Task(task),
@@ -184,7 +196,9 @@ impl<'a> Follow<'a> {
     }
 
     fn is_over(&self) -> bool {
-        is_terminal(&self.task.status.state) || is_interrupted(&self.task.status.state)
+        let stale = self.answered.as_ref();
+        let stale = stale.is_some_and(|(before, left)| *left > 0 && *before == self.task.status);
+        !stale && (is_terminal(&self.task.status.state) || is_interrupted(&self.task.status.state))
     }
 
     /// Reads a stream to its end, to the task's end, or to where it breaks.
@@ -257,6 +271,13 @@ impl<'a> Follow<'a> {
                 self.tell(None, Some(text).filter(|text| !text.is_empty())).await;
                 self.add(update);
             }
+        }
+        if let Some((before, left)) = self.answered.as_mut().filter(|(_, left)| *left > 0)
+            && *before == self.task.status
+        {
+            // The agent has not read the answer yet.
+            *left -= 1;
+            return Ok(Next::More);
         }
         Ok(if self.is_over() { Next::Over } else { Next::More })
     }

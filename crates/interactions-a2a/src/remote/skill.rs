@@ -220,7 +220,7 @@ impl RemoteSkill {
         let mut message = self.addressed(context, vec![output::answer(said, kept.get("call"))])?;
         message.task_id = Some(id);
         message.context_id = Some(task.context_id).filter(|id| !id.is_empty());
-        let request = self.request(message);
+        let (follow, request) = (follow.answering(task.status), self.request(message));
         follow.send(request, self.manner.streaming).await.map_err(ToolError::new)
     }
 
@@ -268,7 +268,7 @@ impl RemoteSkill {
             accepted_output_modes: None,
             task_push_notification_config: None,
             history_length: Some(1),
-            return_immediately: (!self.manner.streaming).then_some(true),
+            return_immediately: None,
         };
         SendMessageRequest {
             message,
