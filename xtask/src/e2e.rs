@@ -25,6 +25,7 @@ const NPM_PINS: &[(&str, &str)] = &[
     ("@google/genai", "3.1.0"),
     ("@modelcontextprotocol/server-everything", "2026.8.31"),
     ("ai", "6.0.326"),
+    ("express", "5.3.0"),
     ("zod", "4.6.7"),
 ];
 
@@ -62,7 +63,7 @@ pub(crate) enum Suite {
     Js,
     /// Our MCP client calls server-everything.
     Mcp,
-    /// a2a-sdk and @a2a-js/sdk call `interactions a2a serve`.
+    /// a2a-sdk and @a2a-js/sdk call `interactions a2a serve`, and our tool calls agents made with them.
     A2a,
     /// google-adk, LiteLLM and the Vercel AI SDK call `interactions serve`.
     Clients,
@@ -135,16 +136,10 @@ pub(crate) fn run(
     let home = workspace.target.join("e2e");
     fs::create_dir_all(&home)?;
     let npm = prepare_npm(&home)?;
-    let built = [
-        "build",
-        "--package",
-        "interactions-cli",
-        "--features",
-        "interactions-cli/grpc",
-        "--package",
-        "example-deep-research",
-    ];
-    command::streamed(&mut command::cargo(&built), counts)?;
+    let mut build = command::cargo(&["build", "--package", "interactions-cli"]);
+    build.args(["--features", "interactions-cli/grpc"]);
+    build.args(["--package", "example-deep-research", "--package", "example-a2a-pair"]);
+    command::streamed(&mut build, counts)?;
     let everything = Everything::start(&npm, &home.join("everything.log"))?;
     let surroundings = Surroundings {
         binaries: workspace.target.join("debug"),
@@ -194,6 +189,7 @@ impl Surroundings<'_> {
         command
             .env("INTERACTIONS_BIN", program("interactions"))
             .env("DEEP_RESEARCH_BIN", program("example-deep-research"))
+            .env("A2A_PAIR_BIN", program("example-a2a-pair"))
             .env("INTERACTIONS_MCP_EVERYTHING", self.everything.url())
             .env("INTERACTIONS_MCP_EVERYTHING_STDIO", self.npm.everything("stdio").join(" "))
             .env("E2E_NODE", &self.npm.node)

@@ -9,3 +9,7 @@ pub mod hosting {}
 #[doc = include_str!("../guides/human_in_the_loop.md")]
 #[cfg(feature = "host")]
 pub mod human_in_the_loop {}
+
+#[doc = include_str!("../guides/calling.md")]
+#[cfg(all(feature = "host", feature = "remote"))]
+pub mod calling {}

@@ -25,7 +25,7 @@
 //! # }
 //! ```
 //!
-//! The other directions: [`guide`] has them all.
+//! The other directions: [`guide`] has them all. Feature `remote` makes tools of other people's agents.
 
 mod card;
 #[cfg(any(feature = "host", feature = "reverse"))]
@@ -37,6 +37,8 @@ pub mod guide;
 pub mod host;
 pub mod index;
 mod jose;
+#[cfg(feature = "remote")]
+pub mod remote;
 #[cfg(feature = "reverse")]
 pub mod reverse;
 pub mod task;
@@ -56,3 +58,5 @@ pub use host::{A2aHost, Host, HostError, HostedAgent, SecretKey};
 #[cfg(feature = "sqlite")]
 pub use index::SqliteIndex;
 pub use index::{Index, MemoryIndex};
+#[cfg(feature = "remote")]
+pub use remote::{A2aTool, RemoteError, RemoteErrorKind};

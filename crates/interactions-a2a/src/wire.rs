@@ -55,6 +55,8 @@ pub mod metadata {
     pub const ANNOTATIONS: &str = "interactions/annotations";
     /// The tokens that a task has used.
     pub const USAGE: &str = "interactions/usage";
+    /// How many agents have called agents on the way to a message, a number.
+    pub const DEPTH: &str = "interactions/depth";
     /// Why a task ended as it did, where its state does not say it: `incomplete`.
     pub const FINISH: &str = "interactions/finish";
 

@@ -115,6 +115,15 @@ impl ToolContext {
             .ok_or_else(|| ToolError::new(format!("the agent has no {}", type_name::<T>())))
     }
 
+    /// The question that [`answer`](Self::answer) answers: the message and the schema of
+    /// [`ToolError::input`], as the tool gave them. They survive with the run, so a schema can carry
+    /// what the tool needs to go on.
+    #[must_use]
+    pub fn question(&self) -> Option<(&str, Option<&Value>)> {
+        let last = self.answers.last()?;
+        Some((&last.message, last.schema.as_ref()))
+    }
+
     /// Tells whoever reads the run how far it is; waits if they are behind.
     pub async fn progress(&self, what: impl Serialize) {
         let (Some(report), Ok(what)) = (&self.report, serde_json::to_value(what)) else {

@@ -23,9 +23,11 @@ use crate::wire::{
     GetTaskPushNotificationConfigRequest, GetTaskRequest, ListTaskPushNotificationConfigsRequest,
     ListTasksRequest, ListTasksResponse, Message, SendMessageConfiguration, SendMessageRequest,
     SendMessageResponse, StreamResponse, SubscribeToTaskRequest, Task, TaskPushNotificationConfig,
-    TaskState, Timestamp,
+    TaskState, Timestamp, metadata,
 };
 
+/// Chains of agents that call agents are longer by mistake only.
+const DEEPEST: u64 = 16;
 const PAGE: i32 = 50;
 const LARGEST_PAGE: i32 = 100;
 
@@ -268,6 +270,7 @@ impl Engine {
         let (scope, agent) = self.agent(caller)?;
         check(&message)?;
         agent.card.check_reads(&message)?;
+        check_depth(&message)?;
         let modes = modes(configuration.as_ref());
         if !agent.card.writes(&modes) {
             let message = "the agent writes nothing of what `acceptedOutputModes` has";
@@ -518,4 +521,15 @@ fn read_token(token: &str) -> Result<(Timestamp, String), Fault> {
         Some((Timestamp::from_timestamp_millis(millis.parse().ok()?)?, id.to_owned()))
     };
     read().ok_or_else(|| Fault::invalid("pageToken", "it is none that a list has given"))
+}
+
+/// Agents that call each other in a circle are stopped somewhere.
+fn check_depth(message: &Message) -> Result<(), Fault> {
+    let depth = message.metadata.as_ref().and_then(|all| all.get(metadata::DEPTH)?.as_u64());
+    match depth {
+        Some(depth) if depth > DEEPEST => Err(Fault::unsupported(format!(
+            "agents have called agents {depth} times on the way here, more than {DEEPEST}"
+        ))),
+        _ => Ok(()),
+    }
 }

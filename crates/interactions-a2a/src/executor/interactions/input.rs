@@ -149,7 +149,7 @@ pub(crate) fn has_response(message: &Message) -> bool {
     message.parts.iter().any(|part| response(part).is_some())
 }
 
-fn content(part: &Part) -> Result<Content, String> {
+pub(crate) fn content(part: &Part) -> Result<Content, String> {
     let media_type = part.media_type.as_deref().unwrap_or_default();
     // What follows the type (`; charset=utf-8`) says how to read it, not what it is.
     let bare = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
