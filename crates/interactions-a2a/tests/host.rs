@@ -118,6 +118,26 @@ async fn who_subscribes_to_a_waiting_task_hears_how_it_goes_on() {
 }
 
 #[tokio::test]
+async fn a_subscription_begins_with_the_task_as_it_is_and_tells_nothing_twice() {
+    let place = Place::new().await;
+    let now = json!({"configuration": {"returnImmediately": true}});
+    let task = place.send("count to 40", now).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let path = format!("/tasks/{}:subscribe", task["id"].as_str().unwrap());
+    let events = place.stream(&path, &[], &Value::Null).await;
+    let before = text(&events[0].1["task"]);
+    assert!(before.starts_with("1 2 3"), "what was made is there: {:?}", events[0]);
+    let pieces = events
+        .iter()
+        .filter_map(|(_, event)| event["artifactUpdate"]["artifact"]["parts"][0]["text"].as_str());
+    let after: String = pieces.collect();
+    let counted: Vec<String> = (1..=40).map(|number| number.to_string()).collect();
+    assert_eq!(format!("{before}{after}").trim(), counted.join(" "));
+    assert!(!after.is_empty(), "the rest is told as it is made");
+    place.close().await;
+}
+
+#[tokio::test]
 async fn repeated_messages_begin_tasks_anew_where_that_is_wanted() {
     let place = Place::with(|host| host.repeated_messages(true)).await;
     let one = place.send("hello", json!({"messageId": "m"})).await;

@@ -5,9 +5,11 @@
 //! index, so that nobody hears of an end before everybody could read it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use super::engine::{Engine, Pause};
 use super::wakes::Waking;
@@ -20,6 +22,12 @@ use crate::wire::{StreamResponse, TaskState, TaskStatusUpdateEvent};
 
 /// How many events wait for a reader that is slower than the agent.
 const AHEAD: usize = 16;
+/// How long the first update of a replay may take.
+const OPENING: Duration = Duration::from_secs(2);
+/// So long after an update, a replay has come to the present.
+const SILENCE: Duration = Duration::from_millis(25);
+/// How long a replay may take until what follows is told as new, for an agent that never pauses.
+const CATCHING_UP: Duration = Duration::from_millis(300);
 
 /// An event, and the place behind it.
 #[derive(Clone, Debug)]
@@ -72,6 +80,30 @@ impl Engine {
             }
         });
         receiver
+    }
+}
+
+impl Engine {
+    /// The place behind what the last turn of a task has told by now, as far as it can be heard
+    /// without waiting for more.
+    pub(super) async fn present(&self, task: &TaskRecord) -> Position {
+        let turn = task.turns.len() - 1;
+        let mut updates = 0;
+        if let Some(agent) = self.agents.get(&task.scope.agent) {
+            for work in task.works(turn) {
+                let mut told = agent.executor.follow(&work, 0);
+                let (mut limit, mut deadline) = (Instant::now() + OPENING, None);
+                while let Ok(Some(Ok(update))) = timeout_at(limit, told.next()).await {
+                    if update.ends() {
+                        break;
+                    }
+                    updates += 1;
+                    let now = Instant::now();
+                    limit = (now + SILENCE).min(*deadline.get_or_insert(now + CATCHING_UP));
+                }
+            }
+        }
+        Position { turn, updates, ended: false }
     }
 }
 

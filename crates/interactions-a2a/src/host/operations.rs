@@ -111,7 +111,7 @@ impl Engine {
         Ok(self.from(scope, &task, at, history, until).await?.boxed())
     }
 
-    /// `SubscribeToTask`, from the beginning of the task's turn or after an event.
+    /// `SubscribeToTask`, from now on or after an event.
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         caller: &Caller,
@@ -126,7 +126,11 @@ impl Engine {
         }
         let ended = task.turns[last].outcome.is_some();
         let at = after.filter(|at| at.turn < task.places());
-        let at = at.unwrap_or(Position { turn: last, updates: 0, ended });
+        let at = match at {
+            Some(at) => at,
+            None if ended => Position { turn: last, updates: 0, ended },
+            None => self.present(&task).await,
+        };
         // Who knows that the task waits wants to hear how it goes on.
         let until = match at.turn >= last && at.ended {
             true => Until::End,
