@@ -38,7 +38,7 @@ const A2A_PINS: &[&str] = &[
     "pytest-asyncio==1.5.0",
     "uvicorn==0.54.0",
 ];
-const ADK_PINS: &[&str] = &["google-adk==2.13.0"];
+const ADK_PINS: &[&str] = &["google-adk[a2a]==2.13.0"];
 const LITELLM_PINS: &[&str] = &["litellm==1.106.2"];
 
 /// The SDK and the MCP server want this Node.js or a later one.

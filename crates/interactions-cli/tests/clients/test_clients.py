@@ -29,6 +29,7 @@ def server(tmp_path_factory):
 
 PROGRAMS = {
     "google-adk": [os.environ.get("CLIENTS_ADK"), str(HERE / "adk_interactions.py")],
+    "google-adk A2A": [os.environ.get("CLIENTS_ADK"), str(HERE / "adk_a2a.py")],
     "LiteLLM": [os.environ.get("CLIENTS_LITELLM"), str(HERE / "litellm_interactions.py")],
     "Vercel AI SDK": [os.environ.get("CLIENTS_NODE"), os.environ.get("CLIENTS_VERCEL")],
     "genai-rs": [os.environ.get("CLIENTS_GENAI_RS")],
@@ -36,7 +37,7 @@ PROGRAMS = {
 
 
 @pytest.mark.parametrize("name", [name for name, program in PROGRAMS.items() if all(program)])
-def test_a_client_holds_a_conversation_with_a_tool(name, server):
+def test_a_client_holds_a_conversation_with_a_tool(name, server, tmp_path):
     variables = {
         "GOOGLE_GEMINI_BASE_URL": server.url,
         "GEMINI_API_BASE": server.url,
@@ -45,7 +46,7 @@ def test_a_client_holds_a_conversation_with_a_tool(name, server):
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
     done = subprocess.run(
-        PROGRAMS[name], env=environment() | variables, capture_output=True, text=True, timeout=170
+        [*PROGRAMS[name], str(tmp_path)], env=environment() | variables, capture_output=True, text=True, timeout=170
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{name}: ok" in done.stdout
