@@ -36,6 +36,7 @@ const A2A_PINS: &[&str] = &[
     "httpx==0.28.1",
     "pytest==9.2.0",
     "pytest-asyncio==1.5.0",
+    "trustme==1.2.1",
     "uvicorn==0.54.0",
 ];
 const ADK_PINS: &[&str] = &["google-adk[a2a]==2.13.0"];
