@@ -5,10 +5,11 @@ mod stream;
 mod turn;
 
 use std::collections::{HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::SinkExt;
+use futures::{FutureExt, SinkExt};
 use interactions_client::Error as ClientError;
 use interactions_types::{FunctionCall, InteractionId, Status, Step, Usage};
 use tokio::time::{Instant, timeout_at};
@@ -254,7 +255,8 @@ impl Run {
             _ => {}
         }
         for hooks in self.hooks() {
-            hooks.after_turn(&self.state, &self.state.interaction).await?;
+            let judged = hooks.after_turn(&self.state, &self.state.interaction);
+            self.hooked("after_turn", judged).await??;
         }
         // The service sometimes asks for action and has nothing for us to do.
         if status != Status::RequiresAction || calls.is_empty() {
@@ -343,6 +345,13 @@ impl Run {
                 timeout_at(deadline, work).await.map_err(|_| Stop::Limit(self.out_of_time()))
             }
         }
+    }
+
+    /// Waits for what the program around the run has to say, but not for ever. Its panics end the
+    /// run, not the program.
+    async fn hooked<F: Future>(&self, name: &str, said: F) -> Result<F::Output, Stop> {
+        let said = self.in_time(AssertUnwindSafe(said).catch_unwind()).await?;
+        said.map_err(|_| Stop::Setup(format!("`{name}` of a hook or toolset has panicked")))
     }
 
     fn out_of_time(&self) -> Limit {

@@ -472,6 +472,73 @@ async fn a_limit_in_the_middle_of_a_turn_keeps_what_was_done() {
     assert!(endless.run("again").await.is_ok());
 }
 
+/// What a hook does in one of its places.
+#[derive(Clone, Copy, Debug)]
+enum Mischief {
+    Hangs(&'static str),
+    Panics(&'static str),
+}
+
+impl Mischief {
+    async fn at(self, place: &str) {
+        match self {
+            Self::Hangs(bad) if bad == place => std::future::pending().await,
+            Self::Panics(bad) if bad == place => panic!("as told"),
+            _ => {}
+        }
+    }
+}
+
+#[async_trait]
+impl Hooks for Mischief {
+    async fn before_turn(&self, _: &RunState, _: &mut TurnPlan) -> Result<(), Halt> {
+        self.at("before_turn").await;
+        Ok(())
+    }
+
+    async fn after_turn(&self, _: &RunState, _: &Interaction) -> Result<(), Halt> {
+        self.at("after_turn").await;
+        Ok(())
+    }
+
+    async fn before_tool(&self, _: &RunState, _: &mut FunctionCall) -> Verdict {
+        self.at("before_tool").await;
+        Verdict::Run
+    }
+
+    async fn after_tool(&self, _: &RunState, _: &FunctionCall, _: &mut ToolOutput, _: &mut bool) {
+        self.at("after_tool").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_that_hang_or_panic_end_the_run_and_nothing_else() {
+    for place in ["before_turn", "after_turn", "before_tool", "after_tool"] {
+        for mischief in [Mischief::Hangs(place), Mischief::Panics(place)] {
+            let calls: Arc<AtomicU32> = Arc::default();
+            let model = ScriptedModel::new([
+                Turn::call("c1", "order", json!({"what": "tea", "euros": 1})),
+                Turn::text("done"),
+            ]);
+            let agent = agent(&model)
+                .tool(order(&calls))
+                .hooks(mischief)
+                .limits(Limits::new().wall_time(Duration::from_secs(5)))
+                .build();
+            let error = agent.run("go").await.unwrap_err();
+            match mischief {
+                Mischief::Hangs(_) => assert!(error.limit().is_some(), "{mischief:?}: {error}"),
+                Mischief::Panics(_) => assert!(error.to_string().contains(place), "{error}"),
+            }
+            let steps = json!(error.outcome().steps).to_string();
+            if place == "after_tool" {
+                assert!(steps.contains("held back"), "not for the model before the hook: {steps}");
+            }
+            assert_eq!(calls.load(Ordering::SeqCst), u32::from(place == "after_tool"));
+        }
+    }
+}
+
 /// A limit that no clock can express is none.
 fn agent_with_no_end(model: &ScriptedModel) -> Agent {
     agent(model).limits(Limits::new().wall_time(Duration::MAX)).build()

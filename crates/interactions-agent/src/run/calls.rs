@@ -93,7 +93,7 @@ impl Run {
                 }
                 (Stage::Ready, Some(tool)) => {
                     let tool = Arc::clone(tool);
-                    self.admit(at, tool.as_ref()).await;
+                    self.admit(at, tool.as_ref()).await?;
                 }
             }
         }
@@ -101,22 +101,25 @@ impl Run {
     }
 
     /// Asks the hooks and the tool's rules about a call that could run.
-    async fn admit(&mut self, at: usize, tool: &dyn Tool) {
+    async fn admit(&mut self, at: usize, tool: &dyn Tool) -> Result<(), Stop> {
         let rules = tool.rules();
         let mut call = self.state.calls[at].call.clone();
         let mut asked = false;
         // After a crash they are not asked again: they may have changed the arguments.
         if !self.state.calls[at].approved && !self.state.calls[at].judged {
             for hooks in self.hooks() {
-                match hooks.before_tool(&self.state, &mut call).await {
+                let verdict = hooks.before_tool(&self.state, &mut call);
+                match self.hooked("before_tool", verdict).await? {
                     Verdict::Run => {}
                     Verdict::Ask => asked = true,
                     Verdict::Answer(output) => {
                         let (output, is_error) = answer(Ok(output));
-                        return self.finish(at, output, is_error, Duration::ZERO).await;
+                        self.finish(at, output, is_error, Duration::ZERO).await;
+                        return Ok(());
                     }
                     Verdict::Deny(why) => {
-                        return self.fail(at, &format!("It was not allowed: {why}")).await;
+                        self.fail(at, &format!("It was not allowed: {why}")).await;
+                        return Ok(());
                     }
                 }
             }
@@ -132,6 +135,7 @@ impl Run {
         } else if asked && !open.approved {
             open.stage = Stage::Waiting(Need::Approval);
         }
+        Ok(())
     }
 
     fn check_limits(&self) -> Result<(), Stop> {
@@ -179,7 +183,13 @@ impl Run {
                     let (mut output, mut is_error) = self.bounded(output, is_error);
                     for hooks in self.hooks() {
                         let call = &self.state.calls[at].call;
-                        hooks.after_tool(&self.state, call, &mut output, &mut is_error).await;
+                        let seen = hooks.after_tool(&self.state, call, &mut output, &mut is_error);
+                        if let Err(stop) = self.hooked("after_tool", seen).await {
+                            // It has run, but what it brought may not be for the model.
+                            let held = ToolOutput::from("its result was held back");
+                            self.finish(at, held, true, elapsed).await;
+                            return Err(stop);
+                        }
                     }
                     self.finish(at, output, is_error, elapsed).await;
                 }

@@ -68,7 +68,7 @@ impl Run {
             server_tools: settings.server_tools.clone(),
         };
         for hooks in self.hooks() {
-            hooks.before_turn(&self.state, &mut plan).await?;
+            self.hooked("before_turn", hooks.before_turn(&self.state, &mut plan)).await??;
         }
         self.tools = Some(by_name(&plan.tools));
         Ok(plan)
@@ -78,7 +78,7 @@ impl Run {
     async fn gather_tools(&self) -> Result<Vec<Arc<dyn Tool>>, Stop> {
         let mut tools = self.agent.0.tools.clone();
         for toolset in &self.agent.0.toolsets {
-            let found = self.in_time(toolset.tools(&self.state)).await?;
+            let found = self.hooked("tools", toolset.tools(&self.state)).await?;
             let found =
                 found.map_err(|error| Stop::Setup(format!("the tools cannot be had: {error}")))?;
             tools.extend(found);
