@@ -277,6 +277,12 @@ mod tests {
         examine(Arc::new(SqliteSessions::open(&file).await.unwrap())).await;
         let again = SqliteSessions::open(&file).await.unwrap();
         assert_eq!(again.names().await.unwrap(), ["a/../b é"]);
+        #[cfg(unix)]
+        for name in ["sessions.db", "sessions.db-wal"] {
+            let about = std::fs::metadata(folder.join(name)).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::mode(&about.permissions());
+            assert_eq!(mode & 0o777, 0o600, "{name} is its owner's alone");
+        }
         let file = folder.join("junk.db");
         std::fs::write(&file, "no database, and long enough to tell ".repeat(99)).unwrap();
         assert!(SqliteSessions::open(&file).await.is_err());
