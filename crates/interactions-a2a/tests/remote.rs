@@ -12,10 +12,12 @@ use interactions_a2a::{
 };
 use interactions_agent::{Agent, AgentError, Decisions, Need, Outcome, RunEvent, RunState, Tool};
 use interactions_client::Client;
+use interactions_server::{Config, Server};
 use interactions_testing::{Reply, ScriptedModel, ScriptedTurn, capture};
 use interactions_transport::guard::Guard;
 use interactions_transport::{
-    Body, SharedTransport, Transport, TransportError, TransportErrorKind,
+    Body, ReqwestTransport, SharedTransport, TowerTransport, Transport, TransportError,
+    TransportErrorKind,
 };
 use interactions_types::{CreateInteraction, Function, JsonObject, ToolOutput};
 use serde_json::{Value, json};
@@ -551,6 +553,50 @@ async fn chains_of_agents_have_an_end() {
     let error = tool.call(context(20), arguments).await.unwrap_err();
     assert!(error.to_string().contains("21 times"), "{error}");
     place.close().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_calls_itself_through_its_host_comes_to_an_end() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let authority = listener.local_addr().unwrap().to_string();
+    let url = format!("http://{authority}");
+    let calls = (0..4).map(|number| {
+        ScriptedTurn::call(&format!("c{number}"), "echo", json!({"message": "Once more."}))
+    });
+    let model = ScriptedModel::new(calls.chain((0..4).map(|_| ScriptedTurn::text("Enough."))));
+    let client = Client::builder().transport(model.transport()).build().unwrap();
+    let tool = A2aTool::from_card(&url).allow(&authority).depth_limit(3).build().unwrap();
+    let agent = Agent::builder(client, "any").toolset(tool).build();
+    let dir = std::env::temp_dir().join(format!("interactions-a2a-loop-{}", std::process::id()));
+    let mut config = Config::default();
+    config.data_dir = Some(dir.clone());
+    let server = Server::builder(config).agent("echo", agent).build().await.unwrap();
+    let inside = SharedTransport::new(TowerTransport::new(server.trusted_router("a2a")));
+    let inside = Client::builder().base_url("http://in-process").transport(inside).build().unwrap();
+    let card = Card::new("echo", "Calls itself.").skill(Skill::new("echo", "Echo"));
+    let host = A2aHost::new(inside, "echo").card(card).base_url(&url).build().await.unwrap();
+    let serving = host.clone();
+    tokio::spawn(async move { serving.serve(listener, std::future::pending()).await });
+
+    let body = json!({"message": {
+        "messageId": "m", "role": "ROLE_USER", "parts": [{"text": "Go."}]}});
+    let request = Request::post(format!("{url}/message:send"))
+        .header("a2a-version", "1.0")
+        .header("content-type", "application/json")
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    let transport = ReqwestTransport::new().unwrap();
+    let sent = transport.send(request);
+    let answer = tokio::time::timeout(Duration::from_secs(30), sent).await.unwrap().unwrap();
+    let answer = answer.into_body().collect(1 << 20).await.unwrap();
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(answer["task"]["status"]["state"], "TASK_STATE_COMPLETED", "{answer}");
+    let asked = model.requests();
+    assert_eq!(asked.len(), 8, "four agents, each asked twice");
+    assert!(json!(asked[4]).to_string().contains("called agents 3 times"), "{:?}", asked[4]);
+    host.close().await;
+    server.close().await;
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[tokio::test]

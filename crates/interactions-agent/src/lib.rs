@@ -116,7 +116,7 @@ pub use session::{
 };
 pub use state::{RunState, StateError, StateKey};
 pub use team::AgentTool;
-pub use tool::{Tool, ToolContext, ToolError};
+pub use tool::{CallerLabels, Tool, ToolContext, ToolError};
 pub use toolset::{BothToolsets, ChangedToolset, Toolset, ToolsetExt, ToolsetWhen};
 pub use typed::Typed;
 

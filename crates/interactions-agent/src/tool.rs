@@ -1,7 +1,7 @@
 //! Tools: what they say of themselves, and what they do.
 
 use std::any::{Any, TypeId, type_name};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -154,6 +154,20 @@ pub(crate) struct Report {
     pub(crate) events: EventSender,
     pub(crate) hooks: Vec<Arc<dyn Hooks>>,
     pub(crate) spent: Arc<Mutex<Usage>>,
+}
+
+/// The labels of the interaction that an agent works for: a [dependency](ToolContext::dependency)
+/// that servers give to the agents that they host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallerLabels(pub BTreeMap<String, String>);
+
+impl CallerLabels {
+    /// These labels.
+    #[must_use]
+    pub fn new(labels: BTreeMap<String, String>) -> Self {
+        Self(labels)
+    }
 }
 
 /// One value per type.

@@ -6,6 +6,7 @@ mod registry;
 mod scripted;
 mod upstream;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -117,6 +118,8 @@ pub struct Turn {
     pub service_tier: Option<ServiceTier>,
     /// Set when an agent is asked, and not the model: its id is in `model`.
     pub agent: Option<AgentTask>,
+    /// The labels of the request.
+    pub labels: BTreeMap<String, String>,
     /// Whether the caller has asked for work in the background, which outlives this process.
     pub background: bool,
     /// Where an earlier process has left this generation, in the words of

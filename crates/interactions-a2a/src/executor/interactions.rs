@@ -18,12 +18,15 @@ use interactions_types::{
 
 use super::{Begun, Executor, Lost, Reception, Turn, Update, Work};
 use crate::fault::{Fault, FaultKind};
-use crate::wire::{Message, Role};
+use crate::wire::{Message, Role, metadata};
 use input::{Answers, answers, ask, has_response, user_input};
 use output::Teller;
 
 /// The label by which work is found that was begun by a host that died too soon.
 const LABEL: &str = "a2a_turn";
+
+/// The label that says how many agents have called agents on the way to the work.
+pub(crate) const DEPTH_LABEL: &str = "a2a_depth";
 
 /// Has an Interactions endpoint do the work: Google's, or a server of your own.
 ///
@@ -224,7 +227,12 @@ impl Executor for InteractionsExecutor {
             Ok(request) => request,
             Err(question) => return Ok(Begun::Asks(question)),
         };
-        request.labels.get_or_insert_default().insert(LABEL.to_owned(), label);
+        let labels = request.labels.get_or_insert_default();
+        labels.insert(LABEL.to_owned(), label);
+        // Agents at the endpoint that call others have to know how long the chain is.
+        if let Some(depth) = turn.messages.iter().filter_map(depth).max() {
+            labels.insert(DEPTH_LABEL.to_owned(), depth.to_string());
+        }
         let request = request.store(true).background(true);
         let begun = self.client.create(request).await;
         match begun {
@@ -383,6 +391,11 @@ fn lost(error: &Error) -> Lost {
         Some(404 | 410) => Lost::Gone(why),
         _ => Lost::Unreachable(why),
     }
+}
+
+/// How many agents have called agents on the way to a message, as it says.
+pub(crate) fn depth(message: &Message) -> Option<u64> {
+    message.metadata.as_ref()?.get(metadata::DEPTH)?.as_u64()
 }
 
 /// The endpoint does not do what it was asked to.

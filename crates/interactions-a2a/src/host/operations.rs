@@ -13,6 +13,7 @@ use super::auth::Principal;
 use super::engine::{Engine, broken};
 use super::feed::{Told, Until};
 use crate::check::{check, history_length};
+use crate::executor::interactions::depth;
 use crate::executor::{Lost, Reception, Update};
 use crate::fault::{Fault, FaultKind};
 use crate::index::{Inserted, Position, Query};
@@ -23,7 +24,7 @@ use crate::wire::{
     GetTaskPushNotificationConfigRequest, GetTaskRequest, ListTaskPushNotificationConfigsRequest,
     ListTasksRequest, ListTasksResponse, Message, SendMessageConfiguration, SendMessageRequest,
     SendMessageResponse, StreamResponse, SubscribeToTaskRequest, Task, TaskPushNotificationConfig,
-    TaskState, Timestamp, metadata,
+    TaskState, Timestamp,
 };
 
 /// Chains of agents that call agents are longer by mistake only.
@@ -529,8 +530,7 @@ fn read_token(token: &str) -> Result<(Timestamp, String), Fault> {
 
 /// Agents that call each other in a circle are stopped somewhere.
 fn check_depth(message: &Message) -> Result<(), Fault> {
-    let depth = message.metadata.as_ref().and_then(|all| all.get(metadata::DEPTH)?.as_u64());
-    match depth {
+    match depth(message) {
         Some(depth) if depth > DEEPEST => Err(Fault::unsupported(format!(
             "agents have called agents {depth} times on the way here, more than {DEEPEST}"
         ))),

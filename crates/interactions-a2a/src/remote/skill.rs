@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use interactions_agent::{Tool, ToolContext, ToolError, ToolRules};
+use interactions_agent::{CallerLabels, Tool, ToolContext, ToolError, ToolRules};
 use interactions_types::{Function, JsonObject, ToolOutput};
 use serde_json::{Value, json};
 use url::Url;
@@ -15,6 +15,7 @@ use super::error::{RemoteError, RemoteErrorKind, bounded};
 use super::follow::{Ended, Follow};
 use super::output;
 use super::peer::Peer;
+use crate::executor::interactions::DEPTH_LABEL;
 use crate::wire::{
     AgentSkill, Message, Metadata, Part, Role, SendMessageConfiguration, SendMessageRequest, Task,
     TaskState, is_interrupted, metadata,
@@ -29,7 +30,8 @@ const NAME_LENGTH: usize = 64;
 /// How deep in a chain of agents that call agents a program is.
 ///
 /// Give it to an [agent](interactions_agent::AgentBuilder::dependency) that works for another agent,
-/// from the message's metadata `interactions/depth`. Without it a chain begins here.
+/// from the message's metadata `interactions/depth`. Agents in a server behind an
+/// [`A2aHost`](crate::A2aHost) know it without; otherwise a chain begins here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CallDepth(pub u32);
@@ -39,6 +41,16 @@ impl CallDepth {
     #[must_use]
     pub fn new(depth: u32) -> Self {
         Self(depth)
+    }
+
+    /// As the program was told, or as the host's labels say.
+    fn of(context: &ToolContext) -> u32 {
+        if let Ok(depth) = context.dependency::<Self>() {
+            return depth.0;
+        }
+        let labels = context.dependency::<CallerLabels>().ok();
+        let label = labels.as_ref().and_then(|labels| labels.0.get(DEPTH_LABEL));
+        label.and_then(|depth| depth.parse().ok()).unwrap_or_default()
     }
 }
 
@@ -246,7 +258,7 @@ impl RemoteSkill {
     }
 
     fn addressed(&self, context: &ToolContext, parts: Vec<Part>) -> Result<Message, ToolError> {
-        let depth = context.dependency::<CallDepth>().map(|depth| depth.0).unwrap_or_default();
+        let depth = CallDepth::of(context);
         if depth >= self.manner.depth_limit {
             let why = format!(
                 "agents have called agents {depth} times on the way here; `{}` is not called",

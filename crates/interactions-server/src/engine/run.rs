@@ -243,6 +243,7 @@ impl Run<'_> {
             safety_settings: self.plan.request.safety_settings.clone(),
             service_tier: self.plan.request.service_tier.clone(),
             agent: self.plan.agent.clone(),
+            labels: self.plan.request.labels.clone().unwrap_or_default().into_iter().collect(),
             background: self.plan.request.background == Some(true),
             attachment: self.attachment.clone(),
         })

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
-use interactions_agent::{Agent, AgentError, RunEvent, RunState, RunStream};
+use interactions_agent::{Agent, AgentError, CallerLabels, RunEvent, RunState, RunStream};
 use interactions_types::{
     CallId, Content, FunctionCall, FunctionResult, Input, McpServerToolCall, McpServerToolResult,
     ModelOutput, Status, Step, TextDelta, Thought, ThoughtSummaryDelta, Usage,
@@ -26,8 +26,9 @@ impl Hosted {
 #[async_trait]
 impl Model for Hosted {
     async fn generate(&self, turn: Turn) -> Result<ModelStream, ModelError> {
+        let agent = self.0.with_dependency(CallerLabels::new(turn.labels));
         let telling = Telling {
-            run: self.0.stream(Input::Steps(turn.steps)),
+            run: agent.stream(Input::Steps(turn.steps)),
             open: Open::Nothing,
             usage: Usage::default(),
             server_calls: Vec::new(),
