@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use interactions_types::{CallId, FunctionCall, FunctionResult, Step};
+use serde_json::Value;
 
 use crate::error::Refusal;
 
@@ -94,18 +95,22 @@ fn owed<'a>(past: &'a Past, input: &'a [Step]) -> HashSet<&'a CallId> {
     calls.collect()
 }
 
+/// The field of an MCP call that keeps the signature which the model gave it as a function call.
+pub(super) const SIGNATURE: &str = "signature";
+
 /// The conversation as a model sees it: tools of MCP servers are functions,
 /// and calls that nobody ever answered are said to have come to nothing.
 pub(super) fn for_model(steps: &[Step], exposed: impl Fn(&str, &str) -> String) -> Vec<Step> {
     let mut seen: Vec<Step> = steps
         .iter()
         .map(|step| match step {
-            Step::McpServerToolCall(call) => FunctionCall::new(
-                &call.id,
-                exposed(&call.server_name, &call.name),
-                call.arguments.clone(),
-            )
-            .into(),
+            Step::McpServerToolCall(call) => {
+                let name = exposed(&call.server_name, &call.name);
+                let mut shown = FunctionCall::new(&call.id, name, call.arguments.clone());
+                let signature = call.extra.field(SIGNATURE).and_then(Value::as_str);
+                shown.signature = signature.map(str::to_owned);
+                shown.into()
+            }
             Step::McpServerToolResult(result) => {
                 let server = result.server_name.as_deref().unwrap_or_default();
                 let name = exposed(server, result.name.as_deref().unwrap_or_default());

@@ -365,8 +365,12 @@ impl Run<'_> {
                 Ok(Generating::Function(name))
             }
             Some(Route::Mcp { server, tool }) => {
-                let FunctionCall { id, arguments, .. } = call;
-                let call = McpServerToolCall::new(id, tool.clone(), server.clone(), arguments);
+                let FunctionCall { id, arguments, signature, .. } = call;
+                let mut call = McpServerToolCall::new(id, tool.clone(), server.clone(), arguments);
+                if let Some(signature) = signature {
+                    // The model wants it back with the call.
+                    call.extra.insert(history::SIGNATURE, signature);
+                }
                 let mut shell = call.clone();
                 shell.arguments = JsonObject::new();
                 self.journal.start(shell);

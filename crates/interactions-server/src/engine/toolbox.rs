@@ -97,9 +97,11 @@ impl Toolbox {
     fn add_server(&mut self, name: &str, connection: Connection, tools: Vec<(FunctionSpec, bool)>) {
         for (mut spec, repeatable) in tools {
             let tool = spec.name.clone();
+            // Many models take nothing else in names of functions.
+            spec.name = plain_name(&tool);
             if self.routes.contains_key(&spec.name) {
                 // Two servers, or a server and the client, may use the same name.
-                spec.name = format!("{}_{tool}", plain_name(name));
+                spec.name = plain_name(&format!("{name}_{tool}"));
             }
             if self.routes.contains_key(&spec.name) {
                 tracing::warn!(
@@ -239,9 +241,13 @@ async fn reach(
     Ok((connection, tools))
 }
 
+/// How long the names of functions may be for models that are strict.
+const LONGEST_NAME: usize = 64;
+
 /// The characters that every model's server allows in function names.
 fn plain_name(name: &str) -> String {
     name.chars()
+        .take(LONGEST_NAME)
         .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' })
         .collect()
 }

@@ -12,6 +12,7 @@ use interactions_types::{
 };
 
 use super::{Finish, Model, ModelError, ModelEvent, ModelStream, Turn};
+use crate::engine::new_id;
 
 /// An agent of this process as something that answers turns: one turn is its whole task.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ impl Telling {
                 self.step(result);
             }
             RunEvent::ServerCall { server, name, arguments } => {
-                let id = CallId::new(format!("inner_{}", self.server_calls.len() + 1));
+                let id = CallId::new(new_id("call_"));
                 self.server_calls.push((server.clone(), name.clone(), id.clone()));
                 self.step(McpServerToolCall::new(id, name, server, arguments));
             }

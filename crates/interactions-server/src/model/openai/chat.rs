@@ -220,7 +220,8 @@ fn part(content: &Content) -> Result<Value, ModelError> {
             };
             let mime = audio.mime_type.as_ref().map_or("audio/wav", |mime| mime.as_str());
             let format = match mime.rsplit('/').next().unwrap_or_default() {
-                "mpeg" => "mp3",
+                "mpeg" | "mpeg3" | "x-mp3" | "x-mpeg" => "mp3",
+                "x-wav" | "wave" | "x-pn-wav" | "vnd.wave" => "wav",
                 other => other,
             };
             Ok(json!({"type": "input_audio", "input_audio": {"data": data, "format": format}}))

@@ -213,9 +213,17 @@ impl Translator {
             Some(other) => other.to_string(),
         };
 
-        let known = self.calls.iter().position(|call| match (call.number, number) {
+        // Some servers number every call 0. What has another id, or begins again with a name when
+        // the call before is whole, is another call.
+        let known = self.calls.iter().rposition(|call| match (call.number, number) {
             (Some(one), Some(other)) => one == other,
             _ => !id.is_empty() && call.id == id,
+        });
+        let known = known.filter(|&known| {
+            let call = &self.calls[known];
+            let is_same = id.is_empty() || call.id.is_empty() || call.id == id;
+            let begins = id.is_empty() && !name.is_empty() && !call.name.is_empty();
+            is_same && !(begins && serde_json::from_str::<JsonObject>(&call.arguments).is_ok())
         });
         // Without number and id, a name begins a new call and anything else continues the last one.
         let continued = || {

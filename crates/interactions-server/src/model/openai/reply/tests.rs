@@ -111,6 +111,25 @@ fn fragmented_calls_in_order_and_interleaved() {
 }
 
 #[test]
+fn calls_that_all_have_the_number_of_the_first() {
+    for ids in [[json!("a"), json!("b")], [json!(null), json!(null)]] {
+        let [one, other] = ids;
+        let (steps, ..) = steps(&[
+            call(
+                json!({"index": 0, "id": one, "function": {"name": "f", "arguments": "{\"x\":1}"}}),
+            ),
+            call(
+                json!({"index": 0, "id": other, "function": {"name": "f", "arguments": "{\"x\":"}}),
+            ),
+            call(json!({"index": 0, "function": {"arguments": "2}"}})),
+            finish("tool_calls"),
+        ]);
+        let calls: Vec<_> = steps.iter().map(|step| arguments(step).2).collect();
+        assert_eq!(calls, [json!({"x": 1}), json!({"x": 2})], "{one}");
+    }
+}
+
+#[test]
 fn calls_without_ids_without_numbers_and_with_objects() {
     let (steps, ..) = steps(&[
         call(json!({"function": {"name": "f", "arguments": {"x": 1}}})),
