@@ -298,7 +298,7 @@ pub struct Host {
 impl Host {
     /// The host as an axum router, to nest under the path of its base URL or to serve yourself.
     pub fn router(&self) -> Router {
-        face::router(Arc::clone(&self.face))
+        face::router(&self.face)
     }
 
     /// Where callers reach it, as its cards tell it.

@@ -92,12 +92,12 @@ impl fmt::Debug for Face {
 }
 
 /// The host as a router. Every path is looked at by hand: a tenant may stand before any of them.
-pub(crate) fn router(face: Arc<Face>) -> Router {
-    let router = Router::new().fallback(serve).with_state(Arc::clone(&face));
+pub(crate) fn router(face: &Arc<Face>) -> Router {
+    let router = Router::new().fallback(serve).with_state(Arc::clone(face));
     #[cfg(feature = "grpc")]
     if face.setup.grpc {
         // Its own paths come first.
-        return grpc::router(face).fallback_service(router);
+        return grpc::router(Arc::clone(face)).fallback_service(router);
     }
     router
 }

@@ -1,6 +1,6 @@
 //! `interactions backup`: a copy of what a server stores, made while it runs.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -30,11 +30,19 @@ pub(crate) struct Backup {
 impl Backup {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let config = self.place.configuration()?;
-        SqliteStore::backup(&config.database_file()?, &self.to).await?;
         let key = match &config.secrets.key_env {
             // It lives elsewhere, and has to be kept there.
             Some(_) => None,
-            None => copy_key(&config.key_file()?, &self.to.with_extension("key"))?,
+            None => Some((config.key_file()?, self.to.with_extension("key"))),
+        };
+        // Half a backup would be in the way of the next try.
+        if let Some((from, to)) = &key {
+            check_place(from, to)?;
+        }
+        SqliteStore::backup(&config.database_file()?, &self.to).await?;
+        let key = match key {
+            Some((from, to)) => copy_key(&from, &to)?,
+            None => None,
         };
         if self.json {
             outln!("{}", json!({"database": self.to, "key": key}));
@@ -49,6 +57,17 @@ impl Backup {
     }
 }
 
+/// That a key can be copied there: nothing is there, or that key.
+fn check_place(from: &Path, to: &Path) -> Result<(), Failure> {
+    match (fs::read(from), fs::read(to)) {
+        (Ok(key), Ok(known)) if key != known => Err(Failure::new(format!(
+            "{} is there already with another key; name another file for the backup",
+            to.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn copy_key(from: &Path, to: &Path) -> Result<Option<PathBuf>, Failure> {
     let fail = |error: io::Error| {
         Failure::new(format!("the key file cannot be copied to {}: {error}", to.display()))
@@ -56,12 +75,16 @@ fn copy_key(from: &Path, to: &Path) -> Result<Option<PathBuf>, Failure> {
     if !from.exists() {
         return Ok(None);
     }
+    if to.exists() {
+        // It was looked at: it is the same.
+        return Ok(Some(to.to_owned()));
+    }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut copy = options.open(to).map_err(fail)?;
-    let mut key = std::fs::File::open(from).map_err(fail)?;
+    let mut key = fs::File::open(from).map_err(fail)?;
     io::copy(&mut key, &mut copy).and_then(|_| copy.sync_all()).map_err(fail)?;
     Ok(Some(to.to_owned()))
 }

@@ -161,6 +161,15 @@ mod tests {
     }
 
     #[test]
+    fn a_model_gets_its_signature_back_with_the_call() {
+        let mut call = McpServerToolCall::new("a", "search", "docs", JsonObject::new());
+        call.extra.insert(SIGNATURE, "U0lH");
+        let seen = for_model(&[call.into()], |server, tool| format!("{server}_{tool}"));
+        let Some(Step::FunctionCall(call)) = seen.first() else { panic!("{seen:?}") };
+        assert_eq!((call.name.as_str(), call.signature.as_deref()), ("docs_search", Some("U0lH")));
+    }
+
+    #[test]
     fn calls_of_a_turn_that_was_cancelled_are_nobody_s_to_answer() {
         let steps = vec![Step::user_text("go"), call("a").into()];
         let past = Past { steps, awaits_results: false };

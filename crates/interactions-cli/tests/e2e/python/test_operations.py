@@ -50,6 +50,10 @@ def test_a_copy_of_a_database_in_use_serves_again(serve, tmp_path):
     written = run("backup", str(copy), "--data-dir", str(server.folder / "data")).split()
     assert written == [str(copy), str(copy.with_suffix(".key"))]
     assert "exists" in run("backup", str(copy), "--data-dir", str(server.folder / "data"), ok=False)
+    # With the key of another database in the way, nothing is left that would be in the way itself.
+    (copy.parent / "other.key").write_text("another key")
+    refused = run("backup", str(copy.parent / "other.db"), "--data-dir", str(server.folder / "data"), ok=False)
+    assert "other.key" in refused and not (copy.parent / "other.db").exists()
     server.client().interactions.create(model="scripted", input="later")
     server.kill()
     again = serve(f'database = "sqlite://{copy}"\n')

@@ -112,6 +112,12 @@ fn messages(turn: &Turn, host: Host) -> Result<Vec<Value>, ModelError> {
                 let assistant = assistant(&mut messages);
                 let before = assistant["content"].as_str().unwrap_or_default();
                 assistant["content"] = json!(format!("{before}{text}"));
+                // What an assistant has made cannot be shown to it but by the user.
+                let media = media(&output.content);
+                if !media.is_empty() {
+                    let shown: Vec<Value> = media.iter().map(shown).collect();
+                    messages.push(json!({"role": "user", "content": shown}));
+                }
             }
             Step::FunctionCall(call) => {
                 let arguments = serde_json::to_string(&call.arguments).unwrap_or_default();
@@ -138,11 +144,7 @@ fn messages(turn: &Turn, host: Host) -> Result<Vec<Value>, ModelError> {
                 messages
                     .push(json!({"role": "tool", "tool_call_id": result.call_id, "content": text}));
                 if let ToolOutput::Contents(contents) = &result.result {
-                    let media: Vec<Content> = contents
-                        .iter()
-                        .filter(|content| content.as_text().is_none())
-                        .cloned()
-                        .collect();
+                    let media = media(contents);
                     if !media.is_empty() {
                         messages.push(json!({"role": "user", "content": user_content(&media)?}));
                     }
@@ -153,6 +155,17 @@ fn messages(turn: &Turn, host: Host) -> Result<Vec<Value>, ModelError> {
         }
     }
     Ok(reordered(messages))
+}
+
+/// A part of an earlier answer, or that there was one.
+fn shown(content: &Content) -> Value {
+    let missing = || json!({"type": "text", "text": format!("[{}]", content.kind())});
+    part(content).unwrap_or_else(|_| missing())
+}
+
+/// What is not text.
+fn media(contents: &[Content]) -> Vec<Content> {
+    contents.iter().filter(|content| content.as_text().is_none()).cloned().collect()
 }
 
 /// The assistant message that the next piece of an answer belongs to.
@@ -242,11 +255,32 @@ fn part(content: &Content) -> Result<Value, ModelError> {
 #[cfg(test)]
 mod tests {
     use interactions_types::{
-        FunctionCall, GenerationConfig, Image, JsonObject, ModelOutput, Thought, UserInput,
+        Audio, FunctionCall, GenerationConfig, Image, JsonObject, ModelOutput, Thought, UserInput,
+        Video,
     };
 
     use super::*;
     use crate::model::FunctionSpec;
+
+    #[test]
+    fn what_the_model_has_made_is_shown_to_it_again() {
+        let image = Image::new().data("aW1n").mime_type("image/png");
+        let sound = Audio::new().data("d2F2").mime_type("audio/x-wav");
+        let film = Video::new().uri("https://a.example/film.mp4");
+        let made = vec![image.into(), sound.into(), film.into()];
+        let steps = vec![
+            Step::user_text("paint"),
+            ModelOutput::new().content(made).into(),
+            Step::user_text("what is it?"),
+        ];
+        let turn = Turn { model: "m".to_owned(), steps, ..Turn::default() };
+        let messages = request(&turn, Host::Other).unwrap()["messages"].clone();
+        let content = &messages[2]["content"];
+        assert_eq!(content[0]["image_url"]["url"], "data:image/png;base64,aW1n", "{messages}");
+        assert_eq!(content[1]["input_audio"]["format"], "wav");
+        assert_eq!(content[2]["text"], "[video]");
+        assert_eq!(messages[3]["content"], "what is it?");
+    }
 
     #[test]
     fn writes_a_conversation_with_parallel_calls() {
