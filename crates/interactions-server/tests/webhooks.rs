@@ -207,6 +207,21 @@ async fn addresses_of_a_request_take_the_place_of_webhooks_and_get_tokens() {
 }
 
 #[tokio::test]
+async fn with_an_interaction_goes_what_was_to_be_told_of_it() {
+    let receiver = receiver(&[500, 500, 500, 500]).await;
+    let mut config = config(&receiver);
+    config.webhooks.retry = vec![Duration::from_secs(1); 3];
+    let server = Harness::with(config).await;
+    let named = WebhookConfig::new().uris(vec![format!("{}/once?token=x", receiver.uri())]);
+    let request = CreateInteraction::new("scripted", "hi").background(true).webhook_config(named);
+    let id = server.client.create(request).await.unwrap().id;
+    deliveries(&receiver, 1).await;
+    server.client.delete(&id).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(receiver.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn what_cannot_be_delivered_to_is_refused_when_it_is_named() {
     let receiver = receiver(&[]).await;
     let server = Harness::with(config(&receiver)).await;

@@ -445,6 +445,15 @@ async fn erase_within(
     {
         sqlx::query(content).bind(id.as_str()).execute(&mut *tx).await.map_err(failed)?;
     }
+    // What its caller wanted to be told with it, and where.
+    sqlx::query(
+        "delete from deliveries where tenant = ? and webhook is null and instr(payload, ?)",
+    )
+    .bind(tenant)
+    .bind(id.as_str())
+    .execute(&mut *tx)
+    .await
+    .map_err(failed)?;
     Ok(true)
 }
 

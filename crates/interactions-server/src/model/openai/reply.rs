@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use interactions_types::{
-    ArgumentsDelta, Content, FunctionCall, JsonObject, ModelOutput, TextDelta, Thought,
-    ThoughtSummaryDelta, Usage,
+    ArgumentsDelta, Content, FunctionCall, JsonObject, Modality, ModalityTokens, ModelOutput,
+    TextDelta, Thought, ThoughtSummaryDelta, Usage,
 };
 use serde_json::Value;
 
@@ -295,6 +295,12 @@ fn usage(usage: &Value) -> Option<Usage> {
         .total_tokens(count(&["total_tokens"]).unwrap_or(input + output));
     counted.total_thought_tokens = thought;
     counted.total_cached_tokens = count(&["prompt_tokens_details", "cached_tokens"]);
+    let sound = |details: &str| {
+        let tokens = count(&[details, "audio_tokens"]).filter(|tokens| *tokens > 0)?;
+        Some(vec![ModalityTokens::new().modality(Modality::Audio).tokens(tokens)])
+    };
+    counted.input_tokens_by_modality = sound("prompt_tokens_details");
+    counted.output_tokens_by_modality = sound("completion_tokens_details");
     Some(counted)
 }
 

@@ -70,7 +70,7 @@ fn thoughts_text_and_late_usage() {
         delta(json!({"content": "lo", "reasoning_content": null})),
         finish("eos"),
         json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8,
-            "completion_tokens_details": {"reasoning_tokens": 2}, "prompt_tokens_details": {"cached_tokens": 1}}}),
+            "completion_tokens_details": {"reasoning_tokens": 2}, "prompt_tokens_details": {"cached_tokens": 1, "audio_tokens": 2}}}),
     ]);
     assert_eq!(
         steps,
@@ -85,6 +85,9 @@ fn thoughts_text_and_late_usage() {
         (usage.total_output_tokens, usage.total_thought_tokens, usage.total_cached_tokens),
         (Some(3), Some(2), Some(1))
     );
+    let sound = ModalityTokens::new().modality(Modality::Audio).tokens(2);
+    assert_eq!(usage.input_tokens_by_modality, Some(vec![sound]));
+    assert_eq!(usage.output_tokens_by_modality, None);
 }
 
 #[test]
